@@ -231,8 +231,13 @@ class TestChoices:
 
 class TestMedia:
     def test_what_cannot_be_shown_is_refused(self) -> None:
-        for dialect, kind, data in ((ANTHROPIC, "audio", True), (OPENAI_CHAT, "file", False), (OLLAMA, "image", False)):
-            with pytest.raises(TargetError, match=f"cannot take {kind} content"):
+        for dialect, kind, data, remedy in (
+            (ANTHROPIC, "audio", True, "add a target that takes it"),
+            (OPENAI_CHAT, "file", False, "give its data instead"),
+            (OLLAMA, "image", False, "give its data instead"),
+            (MISTRAL, "file", True, "give its address instead"),
+        ):
+            with pytest.raises(TargetError, match=f"{dialect.title} cannot take {kind} content.*: .*{remedy}"):
                 check(dialect, kind, data=data, address=True)
         check(GEMINI, "video", data=False, address=True)
         check(OTHER, "smell", data=False, address=False)

@@ -7,6 +7,7 @@ from switchwise.nouns.errors import FailureKind, TargetError
 
 OPENAIS_FILE, ANTHROPICS_FILE = "file-", "file_"
 """Prefixes of file ids of providers that store files: each has its own form."""
+OTHERWISE = "leave it out, or add a target that takes it"
 
 
 def check(dialect: Dialect, kind: str, *, data: bool, address: bool) -> None:
@@ -27,7 +28,8 @@ def check(dialect: Dialect, kind: str, *, data: bool, address: bool) -> None:
     if (data and DATA in ways) or (address and not data and ADDRESS in ways):
         return
     where = "" if data else (" by its address" if address else " that is stored elsewhere")
-    raise unsupported(dialect, f"{kind} content{where}")
+    other = DATA if DATA in ways else ADDRESS if ADDRESS in ways else ""
+    raise unsupported(dialect, f"{kind} content{where}", f"give its {other} instead" if other else OTHERWISE)
 
 
 def check_file(dialect: Dialect, file: str) -> None:
@@ -49,9 +51,9 @@ def check_file(dialect: Dialect, file: str) -> None:
         else file.startswith((OPENAIS_FILE, ANTHROPICS_FILE))
     )
     if foreign:
-        raise unsupported(dialect, f"the file {file}, which another provider stores")
+        raise unsupported(dialect, f"the file {file}, which another provider stores", "give its data instead")
 
 
-def unsupported(dialect: Dialect, what: str) -> TargetError:
+def unsupported(dialect: Dialect, what: str, remedy: str = OTHERWISE) -> TargetError:
     """Return the failure of a target to which some content cannot be sent."""
-    return TargetError(FailureKind.UNSUPPORTED, f"{dialect} cannot take {what}")
+    return TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} cannot take {what}: {remedy}")

@@ -116,7 +116,7 @@ def adapt(
     if dialect.protocol == "other":
         return _without(settings, frozenset(["cache_control"]) | _switched_off(settings) | without)
     if not rules.json_mode and _kind(settings.get("response_format")) == "json_object":
-        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} has no JSON mode without a schema")
+        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} has no JSON mode without a schema: give a schema")
     settings = _renamed(settings, rules, facts)
     refused = _refused(rules, settings, facts) | without | _switched_off(settings)
     if facts.reasons is False and _ENCRYPTED in (settings.get("include") or ()):
@@ -125,7 +125,8 @@ def adapt(
     if not refused.isdisjoint(settings):
         for name in _KEPT.keys() & refused:
             if settings.get(name):
-                raise TargetError(FailureKind.UNSUPPORTED, f"{name}= names {_KEPT[name]}, which {dialect} cannot reach")
+                problem = f"{name}= names {_KEPT[name]}, which {dialect.title} cannot reach"
+                raise TargetError(FailureKind.UNSUPPORTED, f"{problem}: leave it out, or add a target of that provider")
         settings = _without(settings, refused)
     return valued(dialect, settings, facts)
 

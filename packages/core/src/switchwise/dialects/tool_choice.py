@@ -51,9 +51,14 @@ def fitting(choice: Choice, dialect: Dialect, tools: int) -> Choice:
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools" and not rules.subset:
         choice = WORDS.get((choice.get("allowed_tools") or choice).get("mode", "auto"))
     if choice == "none" and not rules.none:
-        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} cannot forbid tool calls")
+        raise TargetError(
+            FailureKind.UNSUPPORTED, f"{dialect.title} cannot forbid tool calls: bind no tools, or add a target that can"
+        )
     if isinstance(choice, str) and choice not in WORDS and not rules.named and tools > 1:
-        raise TargetError(FailureKind.UNSUPPORTED, f"{dialect.title} cannot force {choice!r} among several tools")
+        raise TargetError(
+            FailureKind.UNSUPPORTED,
+            f"{dialect.title} cannot force {choice!r} among several tools: bind that tool alone, or add a target that can",
+        )
     return choice
 
 

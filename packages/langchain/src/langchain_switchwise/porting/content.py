@@ -55,6 +55,7 @@ _TAKEN = {
     "cohere": frozenset(["text"]),
 }
 _BEDROCK_BLOCKS = frozenset(["cachePoint", "document", "guardContent", "image", "json", "searchResult", "text", "video"])
+_GIVE_DATA = "give its data instead"
 _STRUCTURED = (OPENAI_RESPONSES, GEMINI)
 """APIs whose integrations send a result that is a tool's own structure."""
 _RAISING = ("gemini", "bedrock-converse", "ollama", "cohere")
@@ -147,14 +148,14 @@ def _block(block: str | Block, dialect: Dialect) -> list[Any]:
 
 def _taken(block: Block, dialect: Dialect) -> Block:
     if dialect.protocol == _CHAT and block["type"] == "file" and block.get("url"):
-        raise unsupported(dialect, "a file by its address")
+        raise unsupported(dialect, "a file by its address", _GIVE_DATA)
     if block["type"] == "image_url" and isinstance(block.get("image_url"), str):
         return {**block, "image_url": {"url": block["image_url"]}}
     if block["type"] == "tool_result":
         return _with_content(block, dialect)
     if block["type"] == "image" and block.get("file_id") and dialect is not ANTHROPIC:
         if dialect is not OPENAI_RESPONSES:
-            raise unsupported(dialect, "an image that is stored elsewhere")
+            raise unsupported(dialect, "an image that is stored elsewhere", _GIVE_DATA)
         return {"type": "input_image", "file_id": block["file_id"]}
     return block
 
@@ -195,7 +196,7 @@ def _rewritten(block: Block, kind: str, dialect: Dialect) -> list[Block] | None:
         case "configuration_update" if dialect.protocol != "openai-responses":
             return []  # a change of effort in place, without content, which no other API has
         case "input_image" | "input_file" | "media":
-            raise unsupported(dialect, f"{kind} content that is kept elsewhere")
+            raise unsupported(dialect, f"{kind} content that is stored elsewhere", _GIVE_DATA)
     return None
 
 
@@ -216,7 +217,7 @@ def _document(block: Block, dialect: Dialect) -> list[Block]:
             )
         case "url" if dialect is OPENAI_RESPONSES:
             return [{"type": "input_file", "file_url": source["url"]}]
-    raise unsupported(dialect, "a document by its address")
+    raise unsupported(dialect, "a document by its address", _GIVE_DATA)
 
 
 def _file_id(block: Block) -> str:

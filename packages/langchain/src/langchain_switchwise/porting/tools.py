@@ -205,7 +205,8 @@ def _check_converse(choice: dict[str, Any] | str | None, native: Native) -> None
     if (
         known is not None and kind not in known and not must_think(native.model)
     ):  # with thinking, ChatBedrockConverse sends a weaker choice
-        raise TargetError(FailureKind.UNSUPPORTED, f"{native.model_name} cannot be forced to call one tool")
+        problem = f"tool_choice={choice!r:.80}: {native.model_name} cannot be forced to call one tool"
+        raise TargetError(FailureKind.UNSUPPORTED, f"{problem}; use 'auto', or add a target that can")
 
 
 def _nested(tool: Tool) -> Tool:
