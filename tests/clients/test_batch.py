@@ -14,6 +14,7 @@ import time
 from contextlib import closing
 from tempfile import TemporaryDirectory
 
+import anthropic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from switchwise.clients import AnthropicClient, Clients, OpenAIClient
 from switchwise.clients.batch import AsyncBatches, Batches, Progress
 from switchwise.clients.batch.ledger import progress_of
 from switchwise.nouns.errors import FailureKind
-from switchwise.observe import InMemory
+from switchwise.observe import InMemory, Observer
 from switchwise.policies import AllowList, Budget, Cap, Guard, Healthy, Residency
 from switchwise.testing import Clock
 from switchwise.verifiers import Judge, Predicate
@@ -360,6 +361,198 @@ def test_a_cancelled_file_keeps_what_was_done(opened, clock):
         "b": "its batch was cancelled",
         "c": "it was cancelled before it was sent",
     }
+
+
+@pytest.mark.parametrize("lead", ["claude", "gpt"])
+def test_what_is_cancelled_is_never_sent_again(opened, provider, clock, lead):
+    order = (lead, "gpt" if lead == "claude" else "claude")
+    batches = opened(order=order)
+    batches.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "ab")
+    batches.submit()
+    provider.inject(Fault.SERVER_ERROR, model=CLAUDE if lead == "claude" else GPT, times=1)
+    clock.advance(HOUR)
+    batches.cancel()  # it has ended meanwhile: nothing is left to stop, and what is done is fetched
+    assert batches.poll() == Progress(done=1, failed=1)
+    assert batches.result("a").error == "its batch was cancelled"
+    assert answered(batches)["b"].endswith(": b")
+    batches.add(said("x"), id="waits")
+    batches.close()
+    again = opened(order=order)  # whose reservations are those of the process before
+    assert again.cancel() == Progress(done=1, failed=2)
+    assert again.forget() == 3
+
+
+@pytest.mark.parametrize("lead", ["claude", "gpt"])
+def test_a_batch_that_may_have_been_sent_is_cancelled_once_it_is_found(opened, provider, clock, lead):
+    first = opened(order=(lead,))
+    first.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "ab")
+    first._ledger.sent = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        first.submit()
+    first.cancel()
+    first.close()
+    second = opened(order=(lead,))
+    clock.advance(HOUR / 2)
+    for _ in range(3):
+        second.poll()
+        clock.advance(HOUR / 4)
+    assert second.poll().open == 0
+    assert lead == "claude" or "its batch was cancelled" in answered(second).values(), "OpenAI finds a batch under way too"
+    never = opened(file="never.sqlite")
+    never.add(said("x"), id="x", max_tokens=20)
+    never._worker._endpoints["claude"].send = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        never.submit()
+    never.cancel()
+    clock.advance(400)
+    assert never.poll() == Progress(failed=1), "it never reached the provider, and is not sent now"
+
+
+@pytest.mark.parametrize("lead", ["claude", "gpt"])
+def test_a_request_that_the_provider_lost_goes_to_another_target(opened, provider, clock, lead):
+    other = "gpt" if lead == "claude" else "claude"
+    batches = opened(order=(lead, other))
+    batches.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "ab")
+    batches.submit()
+    (job,) = provider._batches[lead == "claude"].jobs._jobs.values()
+    job.items.pop()
+    clock.advance(HOUR)
+    assert batches.poll() == Progress(sent=1, done=1)
+    assert batches.wait(every=HOUR, sleep=clock.advance) == Progress(done=2)
+    assert [(each["target"], each["result"]) for each in batches.result("b").attempts] == [
+        (lead, "timeout"),
+        (other, "accepted"),
+    ]
+
+
+@pytest.mark.parametrize("lead", ["claude", "gpt"])
+def test_batches_of_other_senders_are_not_taken_for_the_one_that_is_missed(opened, provider, clock, lead):
+    others, first = opened(order=(lead,), file="others.sqlite"), opened(order=(lead,))
+    others.add(said("long ago"), id="long ago", max_tokens=20)
+    others.submit()
+    clock.advance(2 * HOUR)
+    first.add(said("ours"), id="ours", max_tokens=20)
+    if lead == "claude":
+        first._ledger.sent = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    else:
+        first._worker._endpoints[lead].send = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        first.submit()
+    first.close()
+    others.add(said("later"), id="later", max_tokens=20)
+    others.submit()
+    second = opened(order=(lead,))
+    assert second.poll() == Progress(sent=1), "of the same size and under way: it may be ours"
+    assert second.wait(every=HOUR, timeout=9 * HOUR, sleep=clock.advance) == Progress(done=1)
+    assert answered(second)["ours"].endswith(": ours")
+    others.poll()
+    assert len(of_batches(provider)) == 3
+
+
+def test_a_process_that_dies_while_it_fetches_or_calls_leaves_the_rest_to_the_next(opened, provider, clock):
+    first = opened()
+    first.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "abc")
+    first.submit()
+    clock.advance(HOUR)
+    answers = first._worker._endpoints["claude"].answers
+
+    def dies(*given):
+        yield next(answers(*given))
+        raise KeyboardInterrupt
+
+    first._worker._endpoints["claude"].answers = dies
+    with pytest.raises(KeyboardInterrupt):
+        first.poll()
+    first.add(said("x"), id="called")
+    first._ledger.calling(4, "waiting", [])
+    first.close()
+    journal = InMemory()
+    second = opened(observers=[journal])
+    assert second.poll() == Progress(done=3, failed=1)
+    assert len(journal) == 2, "the first is settled already"
+    called = second.result("called")
+    assert (called.error, called.cost, called.target) == ("the process ended while it was called", None, "claude")
+
+
+def test_an_observer_that_polls_and_a_target_that_cannot_take_a_request_send_nothing_twice(opened, provider, clock):
+    class Polls(Observer):
+        def settled(self, attempt):
+            batches.poll()
+
+    batches = opened(observers=[Polls()])
+    sound = [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
+    batches.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "abc")
+    batches.submit()
+    batches.add([{"role": "user", "content": [*sound, {"type": "text", "text": "d"}]}], id="d", max_tokens=20)
+    batches.submit()
+    provider.inject(Fault.SERVER_ERROR, model=CLAUDE, api="messages", times=2)
+    assert batches.wait(every=HOUR, sleep=clock.advance) == Progress(done=3, failed=1)
+    attempts = [(each["target"], each["result"]) for each in batches.result("d").attempts]
+    assert attempts == [("claude", "unsupported"), ("gpt", "bad_request")], "neither takes sound"
+    assert sorted(of_batches(provider)) == [(CLAUDE, 200), *[(CLAUDE, 500)] * 2, (GPT, 200), (GPT, 200), (GPT, 400)]
+
+
+def test_an_error_of_the_caller_is_raised_and_after_a_first_attempt_it_is_the_result(opened, provider, clock):
+    faults = []
+
+    def policy(view, shortlist):
+        if faults:
+            raise ValueError(faults.pop())
+        return shortlist
+
+    batches = opened(policy)
+    batches.add(said("x"), id="a", max_tokens=20)
+    kept, batches._ledger.sent = batches._ledger.sent, lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("disk full"))
+    with pytest.raises(sqlite3.OperationalError, match="disk full"):
+        batches.submit()
+    batches._ledger.sent = kept
+    batches.add(said("y"), id="b", max_tokens=20)
+    batches.close()
+    second = opened(policy)
+    faults.append("a bug")
+    with pytest.raises(ValueError, match="a bug"):
+        second.submit()
+    provider.inject(Fault.SERVER_ERROR, model=CLAUDE, api="messages")
+    clock.advance(HOUR)
+    faults.append("another bug")
+    assert second.poll() == Progress(sent=1, failed=1), "the batch was sent, and is found"
+    assert (second.result("a").error, second.result("a").failure) == ("another bug", FailureKind.SERVER_ERROR)
+
+
+def test_answers_are_fetched_by_the_clients_and_the_process_that_sent_the_batch(opened, provider, tmp_path, monkeypatch):
+    first = opened()
+    first.add(said("x"), id="a")
+    first.submit()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: -1)  # as in a forked child
+        with pytest.raises(ConfigurationError, match="opened in another process"):
+            first.add(said("x"))
+    first.close()
+    without = opened(order=("gpt",))
+    with pytest.raises(ConfigurationError, match="'claude', which is not a target of this router"):
+        without.poll()
+    without.close()
+    moved = OpenAIClient(model=CLAUDE, base_url="https://api.groq.com/openai/v1", api_key="x")
+    both = Clients({"claude": moved, "gpt": OpenAIClient(model=GPT, base_url=provider.openai_url, api_key="x")})
+    with pytest.raises(ConfigurationError, match=r"give Clients\(...\)"):
+        Batches(both.by_target, tmp_path / "batches.sqlite")
+    with (
+        Batches(both, tmp_path / "batches.sqlite") as batches,
+        pytest.raises(ConfigurationError, match="'claude', whose client has no batch endpoint"),
+    ):
+        batches.poll()
+
+
+def test_a_whole_file_that_is_refused_without_a_line_fails_all_of_its_requests(opened, provider, clock):
+    batches = opened(order=("gpt", "claude"))
+    batches.add_all({"messages": said(name), "id": name, "max_tokens": 20} for name in "ab")
+    batches.submit()
+    (job,) = provider._batches[0].jobs._jobs.values()
+    job.details["errors"] = [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached."}]
+    batches.poll()
+    assert {row.tried[0]["said"] for row in batches._ledger.rows()} == {"Enqueued token limit reached."}
+    assert batches.wait(every=HOUR, sleep=clock.advance) == Progress(done=2)
+    assert {result.target for result in batches.results()} == {"claude"}
 
 
 def test_another_process_fetches_while_a_killed_one_left_the_file_behind(opened, provider, clock, tmp_path):

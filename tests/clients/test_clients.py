@@ -507,6 +507,19 @@ def test_one_stop_sequence_is_one(provider: LoopbackProvider, make: Make, lead: 
     assert provider.requests[-1].body[word] == ["END"]
 
 
+@pytest.mark.parametrize("how", ["complete", "acomplete"])
+async def test_a_client_that_always_streams_gives_whole_answers_too(provider: LoopbackProvider, how: str) -> None:
+    client = OpenAIClient(model="gpt-4o-mini", base_url=provider.openai_url, api_key="x", defaults={"stream": True})
+    completion, _ = await ask(Clients({"gpt": client}), how)
+    assert completion.text
+    assert sent(provider)["stream"] is True
+
+
+def test_what_belongs_to_the_router_is_given_to_it(openai_client: OpenAIClient) -> None:
+    with pytest.raises(ConfigurationError, match="on_broken='continue' belongs to the router that you give"):
+        Clients({"gpt": openai_client}, Router(Pool([Target("gpt", "openai", "gpt-4o-mini")])), on_broken="continue")
+
+
 def test_a_session_may_be_a_number(make: Make) -> None:
     asked = make().complete(HELLO, session=0).outcome.attempt.call.view.scope
     assert asked.session == "0"

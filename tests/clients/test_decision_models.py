@@ -100,6 +100,7 @@ async def test_and_asynchronously_on_any_event_loop(make: Make, serve: Any) -> N
     assert (await model.aanswer(ask)).answers["route"].label == "hard"
     other = await asyncio.to_thread(lambda: [asyncio.run(model.aanswer(ask)).answers["route"].label for _ in range(2)])
     assert other == ["hard", "hard"]
+    assert (await model.aanswer(ask)).answers["route"].label == "hard", "by the connection of this loop"
 
 
 def test_what_is_declined_left_out_or_no_distribution_is_not_known(serve: Any) -> None:
@@ -207,6 +208,9 @@ def test_it_is_priced_by_the_catalogue_and_never_pickled(monkeypatch: pytest.Mon
     monkeypatch.delenv("TYPESAFE_API_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="TYPESAFE_API_KEY"):
         SystemOne("jev")
+    for wrong in ("", None):
+        with pytest.raises(ConfigurationError, match=r"SystemOne\(model=.*\): name the model"):
+            SystemOne(wrong, api_key="k")
 
 
 @BOTH
@@ -326,6 +330,14 @@ async def test_an_asynchronous_function_serves_asynchronous_calls_only() -> None
     assert (await model.aanswer(ask)).answers == {"x": Answer(label=True)}
     with pytest.raises(ConfigurationError, match="asynchronous"):
         model.answer(ask)
+    waits: asyncio.Future[dict[str, Answer]] = asyncio.get_running_loop().create_future()
+    waits.set_result({"x": Answer(label=False)})
+    later = LocalModel("later", lambda ask: waits)
+    assert (await later.aanswer(ask)).answers["x"].label is False
+    with pytest.raises(ConfigurationError, match="function of later is asynchronous"):
+        later.answer(ask)
+    with pytest.raises(ConfigurationError, match=r"LocalModel\(function=5\): give a function"):
+        LocalModel("own", 5)  # type: ignore[arg-type]
 
 
 @BOTH

@@ -34,6 +34,7 @@ from switchwise import (
 )
 from switchwise.clients import AnthropicClient, Client, Clients, HiddenRetries, OpenAIClient
 from switchwise.clients.anthropic import MessageAssembly
+from switchwise.clients.arguments import sdk_module
 from switchwise.clients.openai import ChatAssembly
 from switchwise.engine.recovery import Recovery
 from switchwise_loopback import Answer, Fault, LoopbackProvider, ToolCall
@@ -236,6 +237,34 @@ def test_what_is_no_answer_of_the_api_is_a_server_error(provider: LoopbackProvid
     with pytest.raises(TargetError) as caught:
         list(OpenAIClient(sdk).perform(call_to("m"), {"messages": HELLO}))
     assert caught.value.kind is FailureKind.SERVER_ERROR
+
+
+def test_a_client_of_the_callers_own_answers_with_objects_of_the_sdk(provider: LoopbackProvider) -> None:
+    sdk = openai.OpenAI(base_url=provider.openai_url, api_key="x", max_retries=0)
+    answer = sdk.chat.completions.create(model="m", messages=HELLO)
+    given: list[Any] = [answer, "<html>login</html>"]
+    sdk.chat.completions.create = lambda **_: given.pop(0)  # as a test double has it
+    client = OpenAIClient(sdk)
+    (reply,) = client.perform(call_to("m"), {"messages": HELLO})
+    assert (reply.text, reply.headers) == (answer.choices[0].message.content, None)
+    with pytest.raises(TargetError, match=r"no answer of the API: .*login"):
+        list(client.perform(call_to("m"), {"messages": HELLO}))
+
+
+def test_an_sdk_that_lacks_a_package_of_its_own_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "an_sdk.py").write_text("import a_package_of_its_own\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="a_package_of_its_own"):
+        sdk_module("an_sdk")
+    with pytest.raises(ConfigurationError, match=r"'no_sdk' is not installed: pip install 'switchwise\[no_sdk\]'"):
+        sdk_module("no_sdk")
+
+
+def test_a_call_of_a_custom_tool_is_read_with_its_input(openai_client: OpenAIClient) -> None:
+    call = {"id": "call_1", "type": "custom", "custom": {"name": "shell", "input": "ls -l"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    reply = openai_client.reply_of({"model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+    assert reply.tool_calls == (("shell", {"input": "ls -l"}),)
 
 
 @pytest.mark.parametrize("repeats", [False, True])

@@ -118,6 +118,23 @@ async def test_the_clients(clients: Clients, server: Server, journal: InMemory, 
     assert "cache" not in made.record
 
 
+async def test_an_answer_that_was_streamed_asynchronously_is_given_again_in_its_pieces(
+    clients: Clients, server: Server
+) -> None:
+    asked = [{"role": "user", "content": HELLO}]
+    first, again = [[piece async for piece in clients.astream(asked, temperature=0)] for _ in range(2)]
+    assert first == again
+    assert len(first) > 1
+    assert server.calls == 1
+
+
+def test_a_request_that_is_not_json_is_sent_each_time(clients: Clients, server: Server) -> None:
+    asked = [{"role": "user", "content": HELLO}]
+    for _ in range(2):
+        clients.complete(asked, temperature=0, target="gpt", extra={"anthropic": {"metadata": object()}})
+    assert server.calls == 2
+
+
 @pytest.mark.parametrize("target", ["gpt", "claude"])
 @pytest.mark.parametrize("first", ["whole", "streamed"])
 async def test_langchain(chat: ChatSwitchwise, server: Server, journal: InMemory, target: str, first: str) -> None:

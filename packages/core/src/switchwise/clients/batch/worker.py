@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from switchwise.clients.batch.endpoint import NOT_RUN, Answer, BatchEndpoint, BatchLookup, NotSent, body_of, expired
+from switchwise.clients.batch.endpoint import NOT_RUN, Answer, BatchEndpoint, BatchLookup, NotSent, body_of
 from switchwise.clients.batch.flows import Flows, attempt_of, noted, settle, tried
 from switchwise.clients.batch.ledger import BatchLedger, DeferredRequest, Sent
 from switchwise.clients.clients import Clients
 from switchwise.engine.calls import FlowContext
 from switchwise.failures import target_error, translated
 from switchwise.nouns.call import Attempt, Call, Outcome
-from switchwise.nouns.errors import FailureKind, SwitchwiseError, TargetError
+from switchwise.nouns.errors import ConfigurationError, FailureKind, SwitchwiseError, TargetError
 from switchwise.nouns.view import View
 from switchwise.observe.observer import Finished, tell
 from switchwise.protocols.prompt import Prompt
 
 _log = logging.getLogger("switchwise.batch")
-_LATE = "not answered within its hours"
+_LATE, _CANCELLED = "not answered within its hours", "its batch was cancelled"
 _SHOWS = 300.0
 """Seconds after which a batch whose sending broke off would be in the provider's list."""
 
@@ -73,6 +73,8 @@ class Worker:
         for batch in self._ledger.batches():
             if batch.id is not None:
                 self._cancel(batch)
+            else:  # `look` cancels it once the provider says that it has it
+                self._ledger.batch_cancelled(batch.key)
 
     def give_back(self, n: int) -> None:
         """Cancel the reservation of an unsent request."""
@@ -167,17 +169,13 @@ class Worker:
         with translated():
             ended = endpoint.ended(found)
         if not ended:
-            if now >= batch.due and not batch.cancelled:
+            if now >= batch.due and not batch.cancelled or batch.cancelled and batch.id is None:
                 self._cancel(batch._replace(id=found))
             return
-        rows = {f"{batch.key}-{row.n}": row for row in self._ledger.rows("batch = ? AND state = 'sent'", batch.key)}
-        order = [f"{batch.key}-{n}" for n in self._numbers(batch)]
+        numbers = {f"{batch.key}-{n}": n for n in self._numbers(batch)}
         with translated():
-            for name, answer in endpoint.answers(found, order):
-                if (row := rows.pop(name, None)) is not None:
-                    self._take(row, "sent", answer, batch.since)
-        for row in rows.values():
-            self._take(row, "sent", expired("the batch ended without it"), batch.since)
+            for name, answer in endpoint.answers(found, [*numbers]):
+                self._take_sent(batch, numbers.get(name), answer)
         self._ledger.batch_over(batch.key)
 
     def _numbers(self, batch: Sent) -> list[int]:
@@ -194,6 +192,10 @@ class Worker:
 
     def _endpoint(self, batch: Sent) -> BatchEndpoint:
         self.flows.target(batch.target)
+        if batch.target not in self._endpoints:
+            raise ConfigurationError(
+                f"a batch was sent to {batch.target!r}, whose client has no batch endpoint: give the client that sent it"
+            )
         return self._endpoints[batch.target]
 
     def _cancel(self, batch: Sent) -> None:
@@ -203,11 +205,17 @@ class Worker:
         self._ledger.batch_cancelled(batch.key)
 
     def _all_failed(self, batch: Sent, error: TargetError) -> None:
-        for row in [*self._ledger.rows("batch = ? AND state = 'sent'", batch.key)]:
-            self._take(row, "sent", error, batch.since)
+        for n in self._numbers(batch):
+            self._take_sent(batch, n, error)
         self._ledger.batch_over(batch.key)
 
     # -- results of a request ---------------------------------------------------------------------------------------
+
+    def _take_sent(self, batch: Sent, n: int | None, answer: Answer) -> None:
+        """Process the result of a request, unless that is done: by a process that died meanwhile, or an observer that polls."""
+        row = next(self._ledger.rows("n = ? AND batch = ? AND state = 'sent'", n, batch.key), None)
+        if row is not None:
+            self._take(row, "sent", answer, batch.since)
 
     def _take(self, row: DeferredRequest, state: str, answer: Answer, sent: float) -> None:
         """Process the result of a request: its answer, a failure, or that it was not run."""
@@ -215,7 +223,10 @@ class Worker:
         if isinstance(answer, str):
             assert answer == NOT_RUN, "the only word for it"
             self.give_back(row.n)
-            self._ledger.again(row.n, state, row.tried)
+            if self._was_cancelled(row, now):
+                self._fail(row, state, _CANCELLED)
+            else:
+                self._ledger.again(row.n, state, row.tried)
             return
         call = self.calls.get(row.n)
         view, prompt = self.flows.view(row.asked)
@@ -230,9 +241,8 @@ class Worker:
             self._done(row, state, Outcome(attempt, (*self.flows.attempts(call.view, row.tried), attempt)), context, ours=ours)
             return
         history = [*row.tried, tried(attempt)]
-        stopped = attempt.kind is FailureKind.TIMEOUT and now < row.due and self._was_cancelled(row)
-        if stopped:
-            moved = self._fail(row._replace(tried=history), state, "its batch was cancelled", call.view, context)
+        if self._was_cancelled(row, now):
+            moved = self._fail(row._replace(tried=history), state, _CANCELLED, call.view, context)
         elif now >= row.due and attempt.error is not None:
             moved = self._too_late(row, state, history)
         else:
@@ -241,8 +251,9 @@ class Worker:
             self.calls.pop(row.n, None)
             settle(attempt, context, ours)
 
-    def _was_cancelled(self, row: DeferredRequest) -> bool:
-        return any(batch.key == row.batch and batch.cancelled for batch in self._ledger.batches())
+    def _was_cancelled(self, row: DeferredRequest, now: float) -> bool:
+        """Whether the caller cancelled it: batches that are late are cancelled too, which is no end of their requests."""
+        return now < row.due and any(batch.key == row.batch and batch.cancelled for batch in self._ledger.batches())
 
     def _done(
         self, row: DeferredRequest, state: str, outcome: Outcome, context: FlowContext, *, ours: bool | None = None
