@@ -14,7 +14,6 @@ import time
 from contextlib import closing
 from tempfile import TemporaryDirectory
 
-import anthropic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

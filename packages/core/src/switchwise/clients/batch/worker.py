@@ -169,7 +169,7 @@ class Worker:
         with translated():
             ended = endpoint.ended(found)
         if not ended:
-            if now >= batch.due and not batch.cancelled or batch.cancelled and batch.id is None:
+            if (now >= batch.due and not batch.cancelled) or (batch.cancelled and batch.id is None):
                 self._cancel(batch._replace(id=found))
             return
         numbers = {f"{batch.key}-{n}": n for n in self._numbers(batch)}
