@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from switchwise import Pool, Price, Router, Scope, Target, Usage, View, drive
 from switchwise.cli import main
+from switchwise.observe.journal import JsonLines, SqliteJournal
+from switchwise.observe.journal import read as observe_read
+from switchwise.testing import Says, Script
 
 from .test_commands import TWO, home, provider, read, run
 
@@ -59,3 +63,29 @@ def test_a_gate_whose_bars_are_for_no_set_fails(home: Path) -> None:
     assert "bars.toml: 0 bars, none of its bars is for these sets: set." in run(*command, status=1).stdout
     (home / "bars.toml").write_text('[set.best_single]\nsolved = ">= 0"\n[other.best_single]\nsolved = ">= 0"\n')
     assert "bars.toml: 1 bar, all reached; 1 bar is for other sets." in run(*command).stdout
+
+
+ODD = "s\ud800 – é"  # half of a pair of surrogates, as a text has that was cut inside an emoji
+
+
+@pytest.mark.parametrize("name", ["calls.jsonl", "calls.sqlite"])
+def test_a_name_that_is_not_unicode_is_written_read_and_shown(home: Path, name: str) -> None:
+    journal = SqliteJournal(home / name) if name.endswith("sqlite") else JsonLines(home / name)
+    with journal:
+        router = Router(Pool([Target("luna", price=Price(1, 5))]), observers=[journal])
+        view = View(Scope(ODD, labels={"user": ODD}))
+        list(drive(router.start(view), Script(luna=Says("Yes.", usage=Usage(1_000, 100))).perform))
+    (record,) = observe_read(home / name)
+    assert (record.session, record.labels) == (ODD, {"user": ODD})
+    assert run("report", name).stdout.endswith("report.html written.\n")
+    assert "s\\ud800 – é" in (home / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_terminal_without_the_letters_is_no_reason_to_fail(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "switchwise.toml").write_text('[targets]\n"grün" = "openai:gpt-6-luna"\n')
+    for encoding in ("ascii", "cp1252"):
+        shown = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding=encoding))
+        assert main(["explain"]) == 0
+        sys.stdout.flush()
+        assert shown.getvalue().decode(encoding).startswith("gr\\xfcn answers" if encoding == "ascii" else "grün answers")

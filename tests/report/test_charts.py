@@ -10,7 +10,9 @@ import pytest
 import vl_convert
 
 from switchwise import ConfigurationError
+from switchwise.evaluation.measures.interval import Interval
 from switchwise.evaluation.outcomes import read_outcomes
+from switchwise.evaluation.trials import SetResult
 from switchwise.observe.journal import Record
 from switchwise.report import Summary
 from switchwise.report.charts import cost_over_steps, pareto, shares, timeline
@@ -60,3 +62,18 @@ def test_the_front_leaves_out_who_is_dearer_and_no_better(tmp_path: Path) -> Non
     points = next(layer for layer in drawing["layer"] if layer["mark"]["type"] == "point")
     shown = {row["name"]: (row["cost"], row["score"]) for row in rows(points)}
     assert shown == {"strong": (4.0, 1.0), "cheap": (1.0, 0.5), "middling": (2.0, 0.5)}
+    low = Interval(0.25, low=0.0, high=0.5)
+    found = SetResult("runs", 4, 3, 1, 4, "usd", {"half": {"solved": low, "cost": Interval(3.0)}})
+    points = next(layer for layer in drawn(pareto(outcomes, found))["layer"] if layer["mark"]["type"] == "point")
+    assert [row["low"] for row in rows(points) if row["name"] == "half"] == [0.0]
+
+
+def test_targets_without_a_cost_are_not_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    lines = [f"t{task},{name},1,{cost}" for task in range(4) for name, cost in (("a", 0.5), ("b", ""))]
+    path.write_text("\n".join(["task,target,score,cost", *lines]))
+    points = next(layer for layer in drawn(pareto(read_outcomes(path)[0]))["layer"] if layer["mark"]["type"] == "point")
+    assert [row["name"] for row in rows(points)] == ["a"]
+    path.write_text(path.read_text().replace("0.5", ""))
+    with pytest.raises(ConfigurationError, match="runs: no target has both a score and a cost"):
+        pareto(read_outcomes(path)[0])

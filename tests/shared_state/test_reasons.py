@@ -157,3 +157,13 @@ def test_an_override_reaches_the_periods_of_the_stores_clock(skew: float, days: 
     budget.use_store(store)
     budget.override(View(now=midnight - 100.0), midnight - 20.0, tokens=9, by="ops", because="a test")
     assert replaced == [f"2024-10-0{day}@UTC" for day in days]
+
+
+def test_a_scope_that_is_not_unicode_has_an_account() -> None:
+    store = Store()
+    router = Router(POOL, Budget(tokens=1_000, per="user"), store=store)
+    view = View(Scope("s1", labels={"user": "s\ud800"}), tokens=100, needs=Needs(max_output=1))  # half of a pair of surrogates
+    list(drive(router.start(view), Script(otherwise=Says("yes", usage=Usage(100, 1))).perform))
+    ((key, lease),) = store.leases.items()
+    assert key.isascii()
+    assert lease.spent() == 101

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from switchwise.cli import loopback
 from switchwise.nouns.errors import ConfigurationError, SwitchwiseError
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command-line arguments; None: those of this process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a letter that its encoding lacks is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = loopback.main(given[1:]) if given[:1] == ["loopback"] else _typed(given)
         sys.stdout.flush()

@@ -32,7 +32,9 @@ def report(
     if json_:
         as_json(found.as_dict())
         return
-    output.write_text(page(found, title=title, source=journal.name, sessions=sessions), encoding="utf-8")
+    output.write_text(
+        page(found, title=title, source=journal.name, sessions=sessions), encoding="utf-8", errors="backslashreplace"
+    )
     out = console()
     out.print(f"You paid {headline(found)}.", markup=False)
     for advice in found.advice:

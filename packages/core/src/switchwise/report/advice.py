@@ -234,7 +234,7 @@ def _failing(facts: Facts) -> list[Recommendation]:
     for health in facts.health:
         if health.failed < 3 or health.failed / health.attempts < FAILING:
             continue
-        kind, most = next(iter(health.kinds.items()))
+        kind, most = next(iter(health.kinds.items()), ("of an unknown kind", health.failed))
         share = "all" if most == health.failed else f"{most:,}"
         found.append(
             Recommendation(
@@ -271,7 +271,7 @@ _REMEDIES = {
 def _cold(facts: Facts) -> list[Recommendation]:
     long = [session for session in facts.sessions if len(session.steps) >= 3]
     prompt, cached = sum(session.spend.prompt for session in long), sum(session.spend.cached for session in long)
-    if len(long) < 2 or not cached or cached / prompt >= COLD:
+    if len(long) < 2 or not prompt or not cached or cached / prompt >= COLD:
         return []
     switches = sum(_switches(session) for session in long)
     calls = sum(session.spend.calls for session in long)

@@ -146,10 +146,12 @@ def pareto(outcomes: Outcomes, result: SetResult | None = None) -> Any:
         result: of `evaluate` on them: its routers are drawn too, where they have one cost.
 
     Raises:
-        ConfigurationError: altair is not installed.
+        ConfigurationError: altair is not installed, or no costs are known.
     """
     alt = _altair()
-    rows = [_target(outcomes, number) for number in range(len(outcomes.targets))]
+    rows = [row for number in range(len(outcomes.targets)) if (row := _target(outcomes, number)) is not None]
+    if not rows:
+        raise ConfigurationError(f"{outcomes.name}: no target has both a score and a cost: there is nothing to draw")
     for name, metrics in (result.routers if result is not None else {}).items():
         solved, cost = metrics.get("solved"), metrics.get("cost")
         if (
@@ -159,7 +161,7 @@ def pareto(outcomes: Outcomes, result: SetResult | None = None) -> Any:
             and cost.value is not None
             and not _alone(rows, cost.value, solved.value)
         ):
-            low, high = solved.low or solved.value, solved.high or solved.value
+            low, high = (solved.value if end is None else end for end in (solved.low, solved.high))
             rows.append({"name": name, "what": "router", "cost": cost.value, "score": solved.value, "low": low, "high": high})
     front, best = [], float("-inf")
     for row in sorted(rows, key=lambda row: (row["cost"], -row["score"])):
@@ -191,11 +193,14 @@ def _kind(alt: Any) -> Any:
     return alt.Color("what:N", title=None, scale=alt.Scale(domain=["target", "router"], range=[COLOURS[0], COLOURS[1]]))
 
 
-def _target(outcomes: Outcomes, number: int) -> dict[str, Any]:
+def _target(outcomes: Outcomes, number: int) -> dict[str, Any] | None:
+    """The row of a target; None if its score or cost is unknown."""
     scores, costs = outcomes.scores[:, number], outcomes.costs[:, number]
-    known = scores[~(scores != scores)]  # NaN: it was not run on this task
-    mean, error = float(known.mean()), float(known.std()) / sqrt(max(len(known), 1))
-    cost = float(costs[~(costs != costs)].mean())
+    known, priced = scores[~(scores != scores)], costs[~(costs != costs)]  # NaN: it was not run on this task
+    if not len(known) or not len(priced):
+        return None
+    mean, error = float(known.mean()), float(known.std()) / sqrt(len(known))
+    cost = float(priced.mean())
     name = outcomes.targets[number]
     return {
         "name": name,

@@ -80,7 +80,9 @@ class JsonLines(Observer):
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-        return io.TextIOWrapper(file, encoding="utf-8")
+        return io.TextIOWrapper(
+            file, encoding="utf-8", errors="backslashreplace"
+        )  # half a surrogate pair is escaped, as in JSON
 
     def _rotate(self) -> None:
         """Start a new file, unless another process has done so: then use that one."""

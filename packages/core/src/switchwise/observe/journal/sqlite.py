@@ -67,7 +67,17 @@ class SqliteJournal(Observer):
                 assert self._base is not None, "just opened"
                 if self._keep is not None and self._written % 1000 == 0:
                     self._base.execute("DELETE FROM records WHERE time < ?", (now - self._keep,))
-                self._base.execute(_INSERT, (*values, json.dumps(row, ensure_ascii=False)))
+                given = [*values, json.dumps(row, ensure_ascii=False)]
+                try:
+                    self._base.execute(_INSERT, given)
+                except UnicodeEncodeError:  # half a surrogate pair is escaped, as in JSON
+                    self._base.execute(
+                        _INSERT,
+                        [
+                            each.encode("utf-8", "backslashreplace").decode() if isinstance(each, str) else each
+                            for each in given
+                        ],
+                    )
                 self._written += 1
             except (OSError, sqlite3.Error) as error:
                 self._broken = True

@@ -58,11 +58,9 @@ class SqliteFile:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction. Raises `LostStore`."""
         with self.reading() as connection:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
+            with connection:  # commits, or rolls back whatever was raised: others wait for the file
+                yield connection
 
     def forked(self) -> None:
         """Called in a forked child: it opens its own connection."""

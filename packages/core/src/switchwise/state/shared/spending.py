@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import blake2b
 from math import ceil, inf
 from typing import Any, Final, NamedTuple
@@ -161,9 +162,10 @@ class LeasedSpending:
     def _key(self, key: Key, unit: str) -> str:
         scope = "/".join(part.replace("%", "%25").replace("/", "%2F").replace(" ", "%20") for part in key)
         whole = f"{self._name}:{unit}:{scope}"
-        if len(whole.encode()) <= _LONGEST:
-            return whole
-        return f"{self._name}:{unit}:#{blake2b(scope.encode(), digest_size=16).hexdigest()}"
+        with suppress(UnicodeEncodeError):  # half a surrogate pair, which no store takes
+            if len(whole.encode()) <= _LONGEST:
+                return whole
+        return f"{self._name}:{unit}:#{blake2b(scope.encode(errors='surrogatepass'), digest_size=16).hexdigest()}"
 
 
 def _scope(text: str) -> Key | str:
