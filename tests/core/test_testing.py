@@ -4,6 +4,8 @@ import pytest
 
 from switchwise import FailureKind, Interrupted, Pool, Reply, Router, Target, Usage, View, adrive, drive
 from switchwise.testing import Clock, Fails, Says, Script
+from switchwise.testing.adapters.sent import turns_of
+from switchwise.testing.server import ScriptedServer
 
 POOL = Pool([Target("opus"), Target("haiku")])
 
@@ -68,6 +70,23 @@ async def test_a_clock_serves_both_drivers():
     clock.advance(1.5)
     await clock.aadvance(2.0)
     assert clock() == 3.5
+
+
+def test_a_scripted_server_has_an_address_while_it_runs():
+    server = ScriptedServer({})
+    with pytest.raises(RuntimeError, match="use it as a context manager"):
+        _ = server.url
+    with server:
+        assert server.url.startswith("http://127.0.0.1:")
+        server.__exit__(None, None, None)  # left twice: the second time changes nothing
+    with pytest.raises(RuntimeError, match="use it as a context manager"):
+        _ = server.url
+
+
+def test_reasoning_that_was_sent_is_a_marked_turn():
+    items = [{"type": "reasoning", "id": "rs_1", "summary": []}, {"role": "assistant", "content": "Hi"}]
+    (turn,) = turns_of({"input": items})
+    assert (turn.text, turn.marked) == ("Hi", ("reasoning",))
 
 
 def test_a_target_without_a_part_is_a_mistake_in_the_script():

@@ -110,6 +110,18 @@ def test_agreement_asks_the_same_target_again_and_stops_when_it_is_decided() -> 
     assert (verdict.accepted, outcome.target.name) == (False, "opus")
 
 
+def test_agreement_without_a_second_answer_is_no_evidence_against_the_first() -> None:
+    class Once(Said):
+        def perform(self, call: Call) -> Iterator[Any]:
+            if self.calls:
+                raise TargetError(FailureKind.OVERLOADED)
+            yield from super().perform(call)
+
+    verdict, outcome, _, _ = judged(Once(haiku=["7"]), Agreement(times=3))
+    assert (verdict.accepted, verdict.because, verdict.score) == (True, "no second answer could be had", 0.5)
+    assert outcome.target.name == "haiku"
+
+
 def test_a_rubric_puts_all_criteria_in_one_question_and_weighs_them() -> None:
     criteria = {"source": "Does it name a source?", "tone": "Is it polite?", "length": "Is it short?"}
     weights = {"source": 2.0, "length": 0.0}
@@ -167,6 +179,9 @@ def test_outcomes_say_how_often_a_verifier_is_right_and_a_router_carries_that() 
     [
         (lambda: Agreement(times=1), "from 2 to 9"),
         (lambda: Agreement(least=0), "least"),
+        (lambda: Agreement(key="text"), r"Agreement\(key='text'\): give a function of the reply"),
+        (lambda: Witness("luna", key="text"), r"Witness\(key='text'\): give a function of the reply"),
+        (lambda: Rubric("judge", ["a"], on_failure="shrug"), r"Rubric\(on_failure='shrug'\): use 'accept' or 'reject'"),
         (lambda: Rubric("judge", "Good?"), "name -> question"),
         (lambda: Rubric("judge", ["a"], weights={"b": 1}), "names b"),
         (lambda: AllOf(), "one or more"),
