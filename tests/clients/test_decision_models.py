@@ -103,6 +103,15 @@ async def test_and_asynchronously_on_any_event_loop(make: Make, serve: Any) -> N
     assert (await model.aanswer(ask)).answers["route"].label == "hard", "by the connection of this loop"
 
 
+@BOTH
+def test_what_is_left_out_or_no_distribution_is_not_known(make: Make, serve: Any) -> None:
+    model = make(serve([Scripted('{"route": {"easy": 0.2, "hard": 0.3, "other": 0.1}, "urgent": 0.5, "length": null}')]))
+    answers = model.answer(Ask(QUESTIONS, about="x", model=model)).answers
+    assert answers["route"] == Answer(because="its probabilities add up to 0.60")
+    assert answers["length"] == Answer(because="it left the question out")
+    assert answers["urgent"].label is True
+
+
 def test_what_is_declined_left_out_or_no_distribution_is_not_known(serve: Any) -> None:
     model = openai(serve([Scripted(stop_reason="refusal")]))
     declined = model.answer(Ask(QUESTIONS, about="x", model=model)).answers

@@ -46,6 +46,13 @@ def test_answers_are_scripted_for_all_questions_or_by_name(serve: Callable[..., 
     assert [answer["type"] for answer in ask(provider).json()["answers"]] == ["refusal"] * 3
 
 
+def test_null_leaves_a_question_out_and_probabilities_are_taken_as_they_are(serve: Callable[..., LoopbackProvider]) -> None:
+    provider = serve([Answer('{"route": {"easy": 0.2, "hard": 0.3}, "effort": null}')])
+    (choice,) = ask(provider, questions=[CHOICE, SCORE]).json()["answers"]
+    assert choice["choice"] == "hard"
+    assert [(odds["value"], odds["probability"]) for odds in choice["probabilities"]] == [("easy", 0.2), ("hard", 0.3)]
+
+
 def test_faults_strike_here_too(provider: LoopbackProvider) -> None:
     provider.inject(Fault.RATE_LIMIT)
     assert ask(provider).status_code == 429

@@ -1,8 +1,8 @@
 """OpenAI's Decisions API: typed questions about an input, answered with probabilities.
 
 An answer is scripted as text: what is chosen, the level of a score, or a probability, for all questions (`Answer("hard")`); or a JSON
-object with one of these for each question by name (`Answer('{"route": "hard", "urgent": 0.8}')`). `Answer(stop_reason="refusal")` declines
-all of them. Where the text fits no question, the first choice, the middle level and even odds are answered.
+object with one of these for each question by name (`Answer('{"route": "hard", "urgent": 0.8}')`), where a mapping of labels to probabilities is
+taken as it is and null leaves the question out. `Answer(stop_reason="refusal")` declines all of them. Where the text fits no question, the first choice, the middle level and even odds are answered.
 
 Source: the types of openai 3.54, made from OpenAI's specification. What the API says when it refuses was never recorded.
 """
@@ -89,7 +89,9 @@ class Decisions:
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": usage.input_tokens + len(questions),
         }
-        answers = [_refused(question) if refused else _answered(question, found) for question in questions]
+        left_out = [name for name, value in found.items() if value is None] if isinstance(found, Mapping) else []
+        asked = [question for question in questions if question.get("name") not in left_out]
+        answers = [_refused(question) if refused else _answered(question, found) for question in asked]
         return {"model": reply.request.model, "answers": answers, "usage": spent}
 
     def stream(self, reply: Reply) -> Iterator[Event]:
@@ -174,6 +176,10 @@ def _answered(question: Mapping[str, Any], found: Mapping[str, Any] | str | floa
         return {**made, "probability": float(value) if isinstance(value, int | float) else 0.5}
     if question["type"] == "choice":
         options = [option["value"] for option in question["choices"]]
+        if isinstance(value, Mapping):
+            odds = [{"value": option, "probability": float(value.get(str(option), 0.0))} for option in options]
+            best = max(odds, key=lambda each: each["probability"])
+            return {**made, "choice": best["value"], "probabilities": odds, "confidence": best["probability"]}
         chosen = value if value in options else options[0]
         rest = (1 - SURE) / (len(options) - 1)
         odds = [{"value": option, "probability": SURE if option == chosen else rest} for option in options]
