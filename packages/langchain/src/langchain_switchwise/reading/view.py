@@ -49,7 +49,7 @@ class Views:
             refuse_unknown(configurable, _CONFIGURABLE)
         namespace = configurable.get("checkpoint_ns") or metadata.get("langgraph_checkpoint_ns") or ""
         nest = namespace.rpartition("|")[0] if namespace else ""
-        given = _id("thread_id", configurable, metadata)
+        given = _id("thread_id", configurable, metadata) if metadata or configurable else ""
         tenant = _tenant(metadata, configurable) if metadata or configurable else ""
         name = metadata.get("lc_agent_name")
         session = given or (opening(messages, turn_of)[0] if name or nest else "")
