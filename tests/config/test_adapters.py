@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,28 @@ def test_a_changed_file_may_change_policies_and_leave_targets_out_but_not_add_an
     with pytest.raises(ConfigurationError, match="own has no model in this process: start it again to change targets"):
         router.reload()
     assert ask() == "luna"
+
+
+@pytest.mark.parametrize("face", [langchain, llamaindex])
+def test_the_api_of_a_target_is_the_one_that_is_called(face: Any, provider: LoopbackProvider, tmp_path: Path) -> None:
+    path = tmp_path / "switchwise.toml"
+    for api, called in (("responses", "responses"), ("chat", "chat")):
+        lines = ["[targets.own]", 'provider = "openai"', 'model = "gpt-4.1-mini"', f'api = "{api}"', 'key = "env:LOOPBACK_KEY"']
+        path.write_text("\n".join([*lines, f'base_url = "{provider.openai_url}"']))
+        assert face(path)[1]() == "own"
+        assert provider.requests[-1].api == called
+
+
+def test_llamaindex_says_what_to_install_for_other_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llama_index.llms.openai_like", None)
+    path = tmp_path / "switchwise.toml"
+    for window in ("", "can = { window = 32000 }"):
+        path.write_text(f'[targets.own]\nprovider = "vllm"\nmodel = "qwen-3-32b"\nbase_url = "http://127.0.0.1:9/v1"\n{window}')
+        with pytest.raises(ConfigurationError, match="install llama-index-llms-openai-like for it"):
+            Switchwise.from_file(path)
+    path.write_text('[targets.own]\nprovider = "openai"\nmodel = "gpt-4.1-mini"\n')
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    assert Switchwise.from_file(path).router.pool["own"].provider == "openai"
 
 
 def test_the_clients_say_whom_they_do_not_speak_to(tmp_path: Path) -> None:

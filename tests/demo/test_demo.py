@@ -10,12 +10,17 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import AIMessage
 
 from langchain_switchwise.demo import tickets
-from langchain_switchwise.demo.__main__ import main
-from switchwise.gate import Work
+from langchain_switchwise.demo.__main__ import Findings, converse, main
+from langchain_switchwise.demo.recording import Conversation, Results, load
+from switchwise.gate import Gate, Passage, Work
 from switchwise.observe.journal import Record, read
+from switchwise.testing import Clock
 from switchwise.verifiers import Command
+
+from ..langchain.fakes import Scripted
 
 COMMAND = [sys.executable, "-W", "error", "-m", "langchain_switchwise.demo"]
 Run = tuple[str, list[Record]]
@@ -99,6 +104,26 @@ def test_the_bill_is_that_of_the_journal_and_below_all_strong(runs: list[Run]) -
     assert all(float(spent) < float(alone) for _, spent, alone, _ in rows)
     assert float(rows[-1][1]) == pytest.approx(sum(record.cost or 0 for record in records), abs=1e-4)
     assert "scripted or recorded" in printed
+
+
+def test_what_only_a_live_model_does_is_answered(tmp_path: Path) -> None:
+    """It calls what was not recorded, replaces what does not stand there once, talks to the end, and fails the gate for good."""
+    policy, (conversation, *_) = load()
+    assert Results(conversation)("book", {"seat": "1A"}).startswith("Error: book was not called with these arguments")
+    call = {"name": "replace", "args": {"path": "shop.py", "old": "def ", "new": ""}, "id": "c1"}
+    model = Scripted(script=[AIMessage("", tool_calls=[call]), "Done."])
+    root = tickets.check_out(tickets.TICKETS[0], tmp_path)
+    state = tickets.build(model, root, Gate(lambda _: True)).invoke({"messages": [("user", "Mend it.")]})
+    (result,) = [message for message in state["messages"] if message.type == "tool"]
+    assert re.match(r"Error: 'def ' stands \d+ times in shop.py", result.text)
+    said: list[str] = []
+    Gate(lambda _: False, tries=1, observers=[Findings(said.append)]).rule(Work(), Passage(rejections=1))
+    assert said == ["gate: the run ends, marked: [not verified: the check says no]"]
+    talking, turns = Scripted(), list[int]()
+    short = Conversation("a", "gold", [{"role": "user", "content": words} for words in ("Hello", "Thank you")])
+    converse(talking, policy, short, Clock(), turns.append)
+    assert turns == [1, 2]
+    assert len(talking.asked) == 2
 
 
 def test_live_without_keys_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

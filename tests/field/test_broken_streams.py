@@ -168,6 +168,14 @@ class TestLlamaIndex:
         assert str(await handler) == SHOWN + WHOLE
         assert asked_to_go_on(provider, SHOWN)
 
+    async def test_b5_completions_start_again_or_go_on_as_chats_do(self, provider: LoopbackProvider) -> None:
+        again = [*llm_of(provider, "restart").stream_complete("hi")]
+        place = next(i for i, chunk in enumerate(again) if isinstance(chunk.raw, dict))
+        assert again[place].raw == {"switchwise_restarted": {"target": FIRST, "kind": "connection"}}
+        assert "".join(chunk.delta or "" for chunk in again[place:]) == again[-1].text == WHOLE
+        on = [chunk async for chunk in await llm_of(provider, REST).astream_complete("hi")]
+        assert "".join(chunk.delta or "" for chunk in on) == on[-1].text == SHOWN + WHOLE
+
 
 # -- the engine
 

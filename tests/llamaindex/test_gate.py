@@ -141,6 +141,19 @@ async def test_an_agent_without_a_gate_is_left_as_it_was(repository: Path, provi
     assert (await agent.run("Mend it.")).response.content == "All tests pass now. Done."
 
 
+async def test_it_judges_an_agent_whose_llm_does_not_route_too(provider: LoopbackProvider) -> None:
+    judged: list[str] = []
+
+    def check(work: Any) -> bool:
+        judged.append(work.text)
+        return len(judged) > 1
+
+    native = OpenAI(model="gpt-4.1-mini", api_base=provider.openai_url, api_key="test", max_retries=0)
+    agent = FunctionAgent(name="coder", description="mends code", tools=[], llm=native)
+    result = await gated(agent, Gate(check, stronger="")).run("Mend it.")
+    assert judged == [result.response.content] * 2 == ["All tests pass now. Done."] * 2
+
+
 def test_what_is_no_agent_is_refused(repository: Path) -> None:
     with pytest.raises(ConfigurationError, match="FunctionAgent, ReActAgent or CodeActAgent"):
         gated("agent", suite(repository))  # type: ignore[type-var]

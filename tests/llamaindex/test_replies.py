@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace as Raw
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import (
+    CacheControl,
+    CachePoint,
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+from llama_index.core.llms.mock import MockLLM, MockLLMWithNonyieldingChatStream
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import Response, ResponseError, ResponseFailedEvent
 
 from llama_index.llms.switchwise import Switchwise
-from llama_index.llms.switchwise.answering.replies import reply_of, tool_calls_in
+from llama_index.llms.switchwise.answering.replies import continued, reply_of, tool_calls_in
 from llama_index.llms.switchwise.answering.stream import EmptyStream, StreamReader, check, says_nothing
 from llama_index.llms.switchwise.answering.usage import usage_of
 from llama_index.llms.switchwise.models.native import Native
-from switchwise import Ask, FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
-from switchwise.dialects.table import OPENAI_CHAT
+from switchwise import AllTargetsFailed, Ask, ConfigurationError, FailureKind, Pool, Router, Target, TargetError, Usage, Verdict
+from switchwise.dialects.table import ANTHROPIC, OPENAI_CHAT
 from switchwise.failures import IncompleteStream
 from switchwise_loopback import Answer, LoopbackProvider
+
+from .methods import ADD
 
 NATIVE = Native("n", None, OPENAI_CHAT, "openai")
 
@@ -101,6 +114,14 @@ class TestTheEndOfAStream:
     def test_is_not_asked_of_a_protocol_that_nobody_knows(self):
         reader = StreamReader(NATIVE, lambda: 0.0)
         reader.hear(response(delta="a"))
+        assert reader.rest() == []
+
+    def test_of_anthropic_is_told_by_its_own_event(self):
+        reader = StreamReader(Native("n", None, ANTHROPIC, "anthropic"), lambda: 0.0)
+        reader.hear(response({"type": "content_block_delta", "index": 0, "delta": Raw(text="a")}, delta="a"))
+        with pytest.raises(IncompleteStream):
+            reader.rest()
+        reader.hear(response({"type": "message_delta", "delta": Raw(stop_reason="end_turn")}, delta=""))
         assert reader.rest() == []
 
     def test_chunks_that_say_nothing_wait_for_one_that_does(self):
@@ -191,3 +212,82 @@ def test_arguments_that_are_no_object_are_none(given: str) -> None:
     call = ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs=given)
     (found,) = tool_calls_in(response(message=ChatMessage(role="assistant", blocks=[call])), True)
     assert (found.tool_name, found.tool_kwargs) == ("now", {})
+
+
+def test_arguments_may_be_an_object_already() -> None:
+    call = ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs={"a": 1})
+    message = ChatMessage(role="assistant", blocks=[call])
+    (found,) = tool_calls_in(response(message=message), True)
+    assert found.tool_kwargs == {"a": 1}
+    assert reply_of(response(message=message), None, NATIVE).tool_calls == (("add", {"a": 1}),)
+
+
+def test_what_was_shown_before_stands_in_the_first_text_or_before_all_else() -> None:
+    thinking, call = ThinkingBlock(content="Hm."), ToolCallBlock(tool_name="add", tool_kwargs={})
+    for blocks, expected in (
+        ([thinking, TextBlock(text="end")], [thinking, TextBlock(text="begin end")]),
+        ([call], [TextBlock(text="begin "), call]),
+    ):
+        assert continued(response(message=ChatMessage(role="assistant", blocks=blocks)), "begin ").message.blocks == expected
+
+
+class Chunks:
+    """A stream of one chunk, as an object that cannot be closed."""
+
+    def __init__(self):
+        self.left = [response(message=ChatMessage(role="assistant", content="yes"), delta="yes")]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        return self.left.pop()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self.left:
+            raise StopAsyncIteration
+        return self.left.pop()
+
+
+class Own(MockLLM):
+    """An LLM of one's own: without tools, with streams of its own."""
+
+    def stream_chat(self, messages, **kwargs):
+        return Chunks()
+
+    async def astream_chat(self, messages, **kwargs):
+        return Chunks()
+
+
+async def test_an_llm_of_ones_own_needs_no_close_no_tools_and_no_key(journal):
+    llm, asked = Switchwise({"own": Own()}, observers=[journal]), ChatMessage(role="user", content="hello")
+    assert [chunk.delta for chunk in llm.stream_chat([asked])] == ["yes"]
+    assert [chunk.delta async for chunk in await llm.astream_chat([asked])] == ["yes"]
+    assert "hello" in llm.chat_with_tools([], user_msg=asked, tool_choice="auto").message.content
+    with pytest.raises(AllTargetsFailed, match="Own has no chat_with_tools"):
+        llm.chat_with_tools([ADD], user_msg=asked)
+    assert journal.results == [*[("own", "ok")] * 3, ("own", "unsupported")]
+    assert pickle.loads(pickle.dumps(Switchwise({"own": MockLLM()}))).complete("hello").text == "hello"
+
+
+async def test_where_every_stream_is_empty_the_result_is_as_of_the_llm_itself():
+    llm, asked = Switchwise({"own": MockLLMWithNonyieldingChatStream()}), [ChatMessage(role="user", content="hello")]
+    assert list(llm.stream_chat(asked)) == []
+    assert [chunk async for chunk in await llm.astream_chat(asked)] == []
+
+
+def test_marks_for_a_cache_and_no_callbacks_at_all_are_no_hindrance(two, provider):
+    mark = CachePoint(cache_control=CacheControl(type="ephemeral"))
+    two.callback_manager = None
+    two.chat([ChatMessage(role="user", blocks=[TextBlock(text="hello"), mark])])
+    assert "hello" in str(provider.requests[-1].body["messages"])
+
+
+def test_responses_that_keep_the_last_one_on_the_llm_are_refused(responses):
+    with pytest.raises(ConfigurationError, match="track_previous_responses=True: it keeps the last response"):
+        Switchwise({"one": responses(track_previous_responses=True)})

@@ -6,14 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ProviderStrategy
 from langchain_anthropic import ChatAnthropic
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
-from llama_index.core.llms import ChatMessage
+from llama_index.core.llms import ChatMessage, TextBlock
 from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel
 
-from langchain_switchwise import ChatSwitchwise
+from langchain_switchwise import ChatSwitchwise, SwitchwiseMiddleware
 from llama_index.llms.switchwise import Switchwise
 from switchwise import Pool, Price, Router, Target
 from switchwise.clients import AnthropicClient, Clients, OpenAIClient
@@ -228,3 +231,25 @@ async def test_llama_index(llm: Switchwise, server: Server, journal: InMemory, f
     assert llm.complete(HELLO).additional_kwargs["switchwise"]["cache"]["kind"] == "exact"
     assert llm.as_structured_llm(Found).chat(messages).raw == llm.as_structured_llm(Found).chat(messages).raw
     assert server.calls == 3
+
+
+async def test_langchain_events_and_blocks_are_given_again_and_what_an_agent_binds_later_is_not(
+    chat: ChatSwitchwise, server: Server
+) -> None:
+    asked: Any = [HumanMessage([{"type": "text", "text": HELLO}])]
+    made = chat.invoke(asked).text
+    assert chat.stream_events(asked, version="v3").output.text == made
+    stream = await chat.astream_events(asked, version="v3")
+    assert str((await stream).text) == made
+    assert server.calls == 1
+    agent = create_agent(chat, [], middleware=[SwitchwiseMiddleware()], response_format=ProviderStrategy(Found))
+    found = [agent.invoke({"messages": asked})["structured_response"] for _ in range(2)]
+    assert found == [Found(query="number 2"), Found(query="number 3")]
+
+
+def test_llama_index_conversations_in_any_form_are_parts_of_the_request(llm: Switchwise, server: Server) -> None:
+    blocks = ChatMessage(blocks=[TextBlock(text=HELLO), TextBlock(text="and more")])
+    answered = [ChatMessage(HELLO), ChatMessage(role="assistant", content="Well,")]
+    for calls, messages in enumerate(([blocks], answered, [*answered, blocks]), 1):
+        assert llm.chat(messages).message.content == llm.chat(messages).message.content
+        assert server.calls == calls

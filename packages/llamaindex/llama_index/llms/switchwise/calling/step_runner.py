@@ -82,9 +82,7 @@ class StepRunner:
         try:
             first = next(chunks)
         except AllTargetsFailed as failed:
-            if not _silent(failed):
-                raise
-            return _nothing()
+            return _nothing(failed)
         return _shown(first, chunks, run, performer)
 
     async def astream(self, request: ChatRequest, bound: Words) -> AsyncGenerator[Any, None]:
@@ -95,9 +93,7 @@ class StepRunner:
         try:
             first = await anext(chunks)
         except AllTargetsFailed as failed:
-            if not _silent(failed):
-                raise
-            return _anothing()
+            return _later(_nothing(failed))
         return _ashown(first, chunks, run, performer)
 
     def _start(self, request: ChatRequest, bound: Words) -> tuple[Run, Performer]:
@@ -141,12 +137,19 @@ async def _ashown(first: Any, chunks: AsyncIterator[Any], run: Run, performer: P
         await chunks.aclose()  # type: ignore[attr-defined]  # adrive is a generator
 
 
-def _nothing() -> Generator[Any, None, None]:
-    yield from ()
+def _nothing(failed: AllTargetsFailed) -> Generator[Any, None, None]:
+    """An empty stream if every target gave one.
+
+    Raises:
+        AllTargetsFailed: one of them failed in another way.
+    """
+    if not all(isinstance(error, EmptyStream) for error in failed.exceptions):
+        raise failed
+    return (chunk for chunk in ())
 
 
-async def _anothing() -> AsyncGenerator[Any, None]:
-    for chunk in _nothing():
+async def _later(chunks: Iterator[Any]) -> AsyncGenerator[Any, None]:
+    for chunk in chunks:
         yield chunk
 
 
@@ -154,8 +157,3 @@ def _complete(run: Run, performer: Performer) -> None:
     """Complete the record that the chunks share, after the stream."""
     outcome = run.outcome
     performer.stamps[id(outcome.attempt.call)].update(record_of(outcome))
-
-
-def _silent(failed: AllTargetsFailed) -> bool:
-    """Return whether every target gave an empty stream; then the result is empty too."""
-    return all(isinstance(error, EmptyStream) for error in failed.exceptions)
