@@ -145,7 +145,7 @@ def _nothing(failed: AllTargetsFailed) -> Generator[Any, None, None]:
     """
     if not all(isinstance(error, EmptyStream) for error in failed.exceptions):
         raise failed
-    return (chunk for chunk in ())
+    return (chunk for chunk in list[Any]())
 
 
 async def _later(chunks: Iterator[Any]) -> AsyncGenerator[Any, None]:
