@@ -362,6 +362,32 @@ def test_plans_are_made_at_the_price_of_the_tier_that_is_asked_for():
     assert {name for name, _ in questions("one thread", pool, 5_000)} == {"luna"}
 
 
+def test_a_listed_price_of_cache_reads_is_taken_for_a_cache_though_nothing_else_is_known_of_it():
+    pool = Pool([Target("big", "my-host", "big", Price(3, 9, 0.3)), Target("small", "my-host", "small", Price(0.3, 0.9, 0.03))])
+    because = questions("one thread", pool, 20_000)[-1][1]
+    assert because.startswith(("go:", "stay:"))
+    assert "unknown" not in because
+
+
+def test_where_one_target_has_a_price_the_plan_says_so():
+    process = Process(1, Pool([OPUS, Target("local")]))
+    process.call(process.view("s1", [9_000], now=1_000.0), OPUS, 0)
+    decision = process.router.decide(process.view("s1", [9_000, 300], now=1_010.0))
+    assert decision.decider.because == "opus is the only one with a price; without a price, and so last: local"
+
+
+def test_a_run_that_is_left_to_its_home_says_what_for():
+    process = Process(1, explore=1.0)
+    lengths, read = [9_000], 0
+    for step in range(6):
+        view = process.view("s1", lengths, now=1_000.0 + step)
+        process.call(view, OPUS, read)
+        read, lengths = int(view.tokens * 1.25), [*lengths, 300]
+    decision = process.router.decide(replace(process.view("s1", lengths, now=1_010.0), seed=1))
+    assert decision.names[0] == "opus"
+    assert decision.decider.because == "stay: this run is left to opus, to learn how many calls it needs"
+
+
 def test_plans_of_equal_cost_stay_and_the_reason_says_that_they_are_equal():
     pool = Pool([*[Target(name, "openai", "gpt-6-luna", Price(1, 5)) for name in "ab"], Target("unpriced")])
     name, because = questions("one thread", pool, 5_000)[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -60,7 +61,32 @@ def test_other_sessions_agents_and_first_messages_say_nothing_of_an_answer() -> 
     say(router, "x", "y", "No, wrong.", session="another")
     say(router, "x", "y", "No, wrong.", agent="sub-agent")
     say(router, "No, wrong.")
+    say(router, "No, wrong.", "z", "And the next one?")  # which is no judgement
     assert hears.feedback == []
+
+
+def test_a_reader_that_stands_in_the_chain_twice_reads_once() -> None:
+    hears, reader = Hears(), NextTurn()
+    router = Router(Pool([Target("opus")]), reader, reader, observers=[hears])
+    first = say(router, "Sort this list.")
+    say(router, "Sort this list.", "Here.", "No, that is wrong.")
+    assert hears.feedback == [(first, 0.0, "user_turn")]
+
+
+def test_a_part_that_joined_and_is_gone_is_passed_over() -> None:
+    class Passing:
+        def feedback(self, decision: str, reward: float, kind: str) -> None:
+            heard.append(reward)
+
+    heard: list[float] = []
+    router, part = Router(Pool([Target("opus")])), Passing()
+    router.join(part)
+    decision = say(router, "Sort this list.")
+    router.feedback(decision, 1.0)
+    del part
+    gc.collect()
+    router.feedback(decision, 0.0)
+    assert heard == [1.0]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,22 @@
 
 import pytest
 
-from switchwise import ConfigurationError, NoTarget, Phase, Pool, Router, Scope, Signals, StepKind, Target, View, drive, hold
-from switchwise.policies import ByAgent, ByPhase, ByStep, Rules
+from switchwise import (
+    ConfigurationError,
+    NoTarget,
+    Phase,
+    Pool,
+    Question,
+    Router,
+    Scope,
+    Signals,
+    StepKind,
+    Target,
+    View,
+    drive,
+    hold,
+)
+from switchwise.policies import ByAgent, ByDecision, ByPhase, ByStep, Rules
 from switchwise.testing import Script
 
 POOL = Pool([Target("opus"), Target("sonnet"), Target("haiku")])
@@ -95,6 +109,14 @@ def test_a_requirement_of_the_users_own_can_leave_nothing():
             Rules().require("local", because="data stays here"),
             Rules().exclude("local"),
         ).start(View())
+
+
+def test_a_score_that_the_model_left_out_is_no_opinion():
+    policy = ByDecision("luna", Question.score("How hard is it?", ["easy", "hard"]), {0: "luna", 1: "opus"})
+    run = Router(Pool([Target("opus"), Target("luna")]), policy).start(View())
+    list(drive(run, Script(luna="I would rather not.", opus="done").perform))
+    assert run.outcome.target.name == "opus"
+    assert "luna gave no answer" in str(run.outcome.attempt.call.shortlist.notes)
 
 
 def test_a_bug_in_a_predicate_passes_through():

@@ -5,6 +5,7 @@ import pytest
 from switchwise import Ask, Attempt, Call, Phase, Pool, Price, Reply, Router, Scope, Shortlist, Signals, Target, Usage, View
 from switchwise.nouns.target import Defaults
 from switchwise.policies import Cheapest
+from switchwise.state import InProcess
 
 TALKATIVE = Target("dear answers", price=Price(1, 20))
 READER = Target("dear prompts", price=Price(2, 2))
@@ -45,6 +46,15 @@ def test_the_mean_starts_from_the_stated_length_and_follows_what_is_seen():
     for _ in range(1_000):
         answered(policy, 50)
     assert policy.expected_output(View()) == pytest.approx(50, rel=0.01)
+
+
+def test_without_plans_routers_share_the_lengths_of_answers_over_a_store():
+    store = InProcess()
+    one, other = Cheapest(plans=False), Cheapest(plans=False)
+    for policy in (one, other):
+        Router(POOL, policy, store=store)
+    answered(one, 4_000)
+    assert other.expected_output(ANY) == one.expected_output(ANY) > Cheapest().expected_output(ANY)
 
 
 def test_unknown_usage_and_what_a_judge_says_teach_it_nothing():

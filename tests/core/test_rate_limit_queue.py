@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from switchwise import ConfigurationError, Needs, NoTarget, Pool, Reply, Router, Scope, Target, Usage, View, adrive, drive
 from switchwise.policies import RateLimits
 from switchwise.testing import Clock, Script
+from switchwise.verifiers import Predicate
 
 ONE, TWO = Pool([Target("own")]), Pool([Target("own"), Target("cloud")])
 SMALL = View(Scope("s1"), tokens=1_000, needs=Needs(max_output=100))
@@ -91,6 +92,26 @@ def test_no_more_wait_than_the_queue_holds_and_none_longer_than_it_may():
     assert [name for name, _ in world.refused] == ["3", "1", "2"]  # the fourth at once, the others when their time is over
     assert [round(when, 2) for _, when in world.refused] == [0.3, 30.1, 30.2]
     assert "all calls together: 1 of 1 requests in 60 s, after 30.0 s of waiting" in world.error
+
+
+def test_who_is_never_heard_of_again_keeps_no_place_and_who_has_an_answer_does_not_wait():
+    clock, limits = Clock(), RateLimits(requests=1, per="all", wait=10, queue=2)
+    router = Router(ONE, limits, clock=clock)
+    list(drive(router.start(SMALL), Script(otherwise="yes").perform))
+    lost = router.start(SMALL)  # its driver waits for something else
+    assert lost.call.queued
+    clock.advance(10)
+    list(drive(late := router.start(SMALL), Script(otherwise="yes").perform, sleep=lambda _: clock.advance(60)))
+    assert late.outcome.accepted, "the lost one is not ahead any more"
+    clock.advance(1)
+    waiting = router.start(SMALL)
+    assert (waiting.call.queued, list(limits._places)) == (True, [waiting.call.view.decision])
+    for run in (lost, waiting):
+        run.close()
+    verified = Router(TWO, RateLimits(requests=1, per="all", wait=30), clock=Clock(), verify=Predicate(lambda _: False, "no"))
+    run = verified.start(SMALL)
+    list(drive(run, Script(otherwise="a rejected answer").perform))
+    assert (run.outcome.accepted, run.outcome.reply.text) == (False, "a rejected answer")
 
 
 def test_a_call_waits_no_longer_than_its_deadline():

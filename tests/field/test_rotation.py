@@ -32,7 +32,7 @@ from switchwise import (
 from switchwise.clients import Clients, OpenAIClient
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.signals import Turn
-from switchwise.policies import Consensus, Escalate, Healthy, Rules, Weighted, Worth
+from switchwise.policies import Consensus, Escalate, Healthy, Rotation, Rules, Weighted, Worth
 from switchwise.quality import LabelTable
 from switchwise.quality.estimate import estimate
 from switchwise.testing import Clock, Fails, Script
@@ -151,6 +151,16 @@ def test_a11_a_name_means_all_keys_and_what_concerns_the_model_is_not_asked_of_i
     list(drive(Router(POOL).start(View(Scope("s"))), refused.perform))
     assert len(refused.called) == 2
     assert {*Router(POOL).decide(View(pin="opus")).names} == {"opus", "opus#2"}
+
+
+def test_a11_where_another_model_leads_its_keys_take_turns_behind_it() -> None:
+    pool = Pool([Target("opus"), Target("gpt"), Target("gpt (2)", key_of="gpt")])
+    router = Router(pool, Rotation())
+    run = router.start(View(pin="gpt"))
+    shortlist = router.decide(View())
+    assert (shortlist.names[0], shortlist.names[-1]) == ("opus", run.call.target.name)
+    assert shortlist.decider.because == "the keys of gpt take turns behind opus"
+    run.close()
 
 
 def test_a11_keys_of_different_models_are_refused() -> None:

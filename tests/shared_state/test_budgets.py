@@ -162,6 +162,23 @@ def test_a_threshold_is_an_event_of_its_budget_and_names_the_scope(keepers: Call
     assert heard[1:] == [("daily", f"user {name!r}", 80)]
 
 
+def test_a_scope_with_a_long_name_is_an_event_too_and_no_dollars_pay_for_what_has_no_price(
+    keepers: Callable[[], Keeper],
+) -> None:
+    heard: list[str] = []
+    keeper = keepers()
+    assert keeper.trouble == "has not responded yet"
+    budget = Budget(usd=0.01, per="user", store=keeper)
+    budget.report_to(lambda event: heard.append(event.name) if event.kind is EventKind.BUDGET_ALERT else None)
+    assert spend(budget, view(user="ada@" + "department." * 20), 6_000)
+    eventually(lambda: bool(heard))
+    assert heard[0].startswith("user #")
+    assert not budget.reserve(Call(Target("unpriced"), view(user="bob"), Shortlist(POOL)))
+    now = time.time()
+    budget.override(view(user="bob", now=now), now + 60, usd=0.0, by="ops", because="a leaked key")
+    eventually(lambda: not spend(budget, view(user="bob"), 0))
+
+
 def test_tenants_and_namespaces_share_nothing(keepers: Callable[[], Keeper]) -> None:
     keeper = keepers()
     budget = Budget(tokens=1_500, store=keeper)

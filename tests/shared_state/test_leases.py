@@ -193,6 +193,37 @@ class Alone:
         return False
 
 
+@pytest.mark.parametrize("window", [0, 60_000])
+def test_what_is_spent_while_a_process_hears_that_it_was_taken_for_dead_is_counted(window: int) -> None:
+    """As after a long pause: its calls end, and its report is answered, at the same moment."""
+
+    class Named(Alone):
+        lives = 0
+
+        def live(self, lease: Lease) -> None:
+            self.lives += 1
+            lease.holder = f"life {self.lives}"
+
+    keeper, account, rule = Named(), Account(), SharingRule(1_000, window=window, grace=0)
+    lease = Lease(keeper, "k", rule)
+
+    def turn(meanwhile: Callable[[], object] = lambda: None) -> None:
+        sent = keeper.now
+        answer = report(account, lease.plan(sent, closing=False), int(sent * 1_000), 0)
+        meanwhile()
+        lease.answered(sent, answer)
+
+    for _ in range(3):
+        turn()
+        keeper.now += 0.1
+    assert lease.reserve(100)
+    account.holders["life 1"].closed = True
+    turn(lambda: lease.settle(100, 60))
+    turn()
+    assert (lease.holder, account.holders["life 2"].spent) == ("life 2", 60)
+    assert sum(account.holders["life 2"].used.values()) == (60 if window else 0)
+
+
 @pytest.mark.parametrize(("spent", "fewest", "most"), [(10, 5, 10), (600, 28, 40)])
 def test_an_account_that_lies_idle_is_seldom_reported_where_much_is_left(spent: int, fewest: int, most: int) -> None:
     keeper, account, rule = Alone(), Account(), SharingRule(1_000, grace=0)

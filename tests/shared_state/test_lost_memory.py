@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from switchwise.state.shared import Account, Holding, Keeper, Lease, RedisLeases, Report, SharingRule
-from switchwise.state.shared.account import report
+from switchwise.state.shared.account import FOLD, report
 from switchwise.state.shared.memories import Memories
 
 from .conftest import Server
@@ -96,6 +96,19 @@ def test_dead_holders_of_a_window_are_forgotten() -> None:
     for number in range(100):
         assert asked(account, f"killed-{number}", SINCE + 1_000 + 1_000 * number)
     assert len(account.holders) <= 4
+
+
+def test_what_closed_holders_used_counts_in_the_window_though_they_are_added_up_and_late_reports_of_them_do_not() -> None:
+    account, now = Account(), SINCE + RATE.grace
+    for number in range(FOLD + 8):
+        done = used(1, now)
+        done.closed = True
+        asked(account, f"over-{number}", now + number % 2, totals=done)
+    assert (len(account.holders), len(account.gone)) == (FOLD, 8)
+    reply = report(account, Report("k", RATE, "over-0", used(1, now), 10, 5), now + 2, SINCE)
+    assert (reply.closed, reply.spent) == (True, FOLD + 8), "its report is late, and counts once"
+    assert report(account, Report("k", RATE, "new", Holding(), 60, 0), now + RATE.window + 100, SINCE).spent == 0
+    assert not account.folded
 
 
 class Machine:
@@ -219,6 +232,9 @@ def test_a_new_process_knows_of_the_memory_that_another_one_saw(tmp_path: Path) 
     ago = time.time() - 120.0
     os.utime(tmp_path / "boxes" / "0.first.seen", (ago, ago))
     assert not new.other("0.second", 60.0)
+    os.utime(tmp_path / "boxes" / "0.first.seen", (0, 0))
+    new.note("0.second")
+    assert [path.name for path in (tmp_path / "boxes").iterdir()] == ["0.second.seen"], "what is older than a day is removed"
 
 
 def test_a_late_process_and_a_server_that_comes_back_with_nothing(tmp_path: Path, server: Server) -> None:

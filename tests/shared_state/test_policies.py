@@ -12,7 +12,7 @@ from switchwise import Attempt, Policy, Pool, Router, Scope, Target, View
 from switchwise.engine.drive import drive
 from switchwise.engine.policy import Checks, UsesStore
 from switchwise.nouns.exchange.reply import Reply
-from switchwise.policies import Budget, Canary, RateLimits, Rules, Stick
+from switchwise.policies import Budget, Canary, Cap, RateLimits, Rules, Stick
 from switchwise.state import Namespace, Store
 from switchwise.state.shared import SharedStore
 from switchwise.testing import conformance, lessons, material
@@ -46,6 +46,23 @@ def keep(policy: Policy, store: Store) -> Policy:
     if isinstance(policy, Checks):
         policy.check(material.pool())
     return policy
+
+
+def test_a_call_that_two_processes_let_through_at_once_is_counted_by_both(two: tuple[SharedStore, SharedStore]) -> None:
+    """Each saw a free place; the write that comes second is repeated on the value of the first."""
+    pool, caps = Pool([Target("own"), Target("cloud")]), [Cap({"own": 1}), Cap({"own": 1})]
+    routers = [Router(pool, cap, store=Namespace(store, "cap")) for cap, store in zip(caps, two, strict=True)]
+    for store in two:
+        store.tables._turn.acquire()
+    runs = [router.start(View()) for router in routers]
+    for store in two:
+        store.tables._turn.release()
+    for store in (*two, *two):
+        store.flush()
+    assert [run.call.target.name for run in runs] == ["own", "own"]
+    assert [len(cap.load("own")["calls"]) for cap in caps] == [2, 2]
+    for run in runs:
+        run.close()
 
 
 @pytest.mark.parametrize("make", FIRST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,11 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import redis
 
 from switchwise import ConfigurationError
 from switchwise.state import Namespace
 from switchwise.state.shared import LostStore, RedisTables, SharedStore, SqliteTables, SyncedTables
+from switchwise.state.shared.file import SqliteFile
 from switchwise.state.shared.tables import Entry, Exchange, News, TableStore, Write
+from switchwise.state.shared.tables.protocol import PAGE
 from switchwise.state.shared.tables.synced_table import SyncedTable
 
 from .conftest import Server, programs
@@ -251,8 +255,6 @@ def test_a_store_that_comes_back_without_its_memory_is_given_back_what_is_known(
     server: Server, tmp_path: Path, kept: str, seed: int
 ) -> None:
     """The server's memory is swapped as by a restart: emptied, or set back to a moment before."""
-    import redis
-
     rng, prefix, client = random.Random(seed), f"lost-{kept}-{seed}", redis.Redis(port=server.port)
     processes = [SyncedTables(RedisTables(server.url, prefix), heartbeat=3_600.0, grace=0.0) for _ in range(3)]
     tables = [process.table("counts", 100) for process in processes]
@@ -335,7 +337,8 @@ def there(store: TableStore, mark: News, key: str) -> int:
 
 
 def test_a_store_that_begins_takes_nothing_new_for_a_grace(server: Server, tmp_path: Path) -> None:
-    for store in (RedisTables(server.url, "grace"), SqliteTables(tmp_path / "state.db")):
+    client = redis.Redis(port=server.port)
+    for store in (RedisTables(client, "grace"), SqliteTables(tmp_path / "state.db")):
         asked = Exchange("t", "", 0, 20, 150, "a", [])
         generation = store.exchange([asked])[0].generation
         new = asked._replace(generation=generation, writes=[Write('["", "k"]', 0, 1, "", "1")])
@@ -417,6 +420,86 @@ def test_a_lost_store_leaves_each_process_its_copy_and_never_hangs(tmp_path: Pat
     one.close()
     other.close()
     server.kill()
+
+
+def test_an_interrupted_transaction_leaves_the_file_to_others_and_a_removed_file_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    file = SqliteFile("Test", path, 2.0, ("CREATE TABLE IF NOT EXISTS numbers (n INTEGER)",))
+
+    def interrupted() -> None:
+        with file.writing() as connection:
+            connection.execute("INSERT INTO numbers VALUES (1)")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    other = sqlite3.connect(path, timeout=0.0, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert other.execute("SELECT count(*) FROM numbers").fetchone() == (0,)
+    other.close()
+    path.unlink()
+    with file.writing() as connection:
+        connection.execute("INSERT INTO numbers VALUES (2)")
+    file.close()
+    assert sqlite3.connect(path).execute("SELECT n FROM numbers").fetchall() == [(2,)]
+
+
+def test_a_new_process_reads_more_entries_than_one_answer_holds_and_one_too_large_is_kept_by_its_own(
+    stores: Callable[..., SharedStore],
+) -> None:
+    one = stores(most_bytes=60_000)
+    table = one.table("many", 1_000)
+    for number in range(PAGE + 1):
+        table.put(("", str(number)), 1)
+    one.flush()
+    assert len(stores().table("many", 1_000).items()) == PAGE + 1
+    own = one.table("large", 10)
+    own.put(KEY, "x" * 70_000)
+    one.flush()
+    assert (len(own.get(KEY)), stores().table("large", 10).items()) == (70_000, [])
+
+
+def test_a_store_that_loses_its_data_while_it_is_given_them_back_has_them_in_the_end(tmp_path: Path) -> None:
+    class Forgets(TableStore):
+        """A file that is removed before the answers of those numbers."""
+
+        def __init__(self) -> None:
+            self.store, self.name, self.asked = SqliteTables(tmp_path / "state.db"), "forgets", 0
+
+        def exchange(self, asked: Sequence[Exchange]) -> list[News]:
+            self.asked += 1
+            if self.asked in (10, 11):
+                (tmp_path / "state.db").unlink()
+                time.sleep(0.002)  # a generation is named by its millisecond
+            return list(self.store.exchange(asked))
+
+        def forked(self) -> None: ...
+
+        def close(self) -> None:
+            self.store.close()
+
+    store = Forgets()
+    tables = SyncedTables(store, heartbeat=3_600.0, grace=0.0)
+    table = tables.table("held", 10)
+    table.put(KEY, 1)
+    tables.flush()
+    store.asked = 9
+    tables.flush()
+    assert store.asked > 11
+    assert SyncedTables(SqliteTables(tmp_path / "state.db"), heartbeat=3_600.0).table("held", 10).get(KEY) == 1
+    tables.close()
+
+
+def test_a_store_that_takes_nothing_for_long_is_lost_and_what_was_changed_last_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seconds = iter(range(10_000))
+    tables = SyncedTables(SqliteTables(tmp_path / "state.db"), heartbeat=3_600.0, grace=60.0, timer=lambda: next(seconds))
+    tables.table("held", 10).put(KEY, 1)
+    with pytest.raises(LostStore, match="has begun again, and takes nothing yet"):
+        tables.flush()
+    tables.close()
+    assert "what was changed last is not in the shared tables" in caplog.text
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:

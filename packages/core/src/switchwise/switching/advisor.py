@@ -95,8 +95,7 @@ class Advisor:
     def advise(self, view: View, targets: Sequence[Target], pool: Sequence[Target]) -> Advice | None:
         """Advise which of `targets` should take an easy call; None if no prompt cache is at stake. `pool`: all, strongest first."""
         prefix, now, tier = view.prefix, view.now, view.needs.tier
-        if prefix is None:
-            return None
+        assert prefix is not None, "checked by the caller"
         known: dict[str, TargetRule] = {}
         least, rule_of = inf, self.targets.of
         for target in targets:
@@ -111,9 +110,9 @@ class Advisor:
         at_home = home in known
         if not at_home:
             strongest = _home(home, pool)
-            rule = rule_of(strongest, now, tier) if strongest is not None else None
-            if strongest is None or rule is None:
-                return None
+            assert strongest is not None, "one of the pool has a price"
+            rule = rule_of(strongest, now, tier)
+            assert rule is not None, "it has a price"
             home, at_home = strongest.name, strongest.name in known
             known[home] = rule
         standings: dict[str, Standing] = {}

@@ -17,8 +17,9 @@ trials by a draw from the posterior: Thompson, "On the likelihood that one unkno
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import exp, log, log1p
 
 WORK = (1.0, 0.8, 2 / 3, 0.5, 1 / 3)
@@ -120,11 +121,8 @@ class CallsNeeded:
 
     def drawn(self, draw: float) -> float:
         """Calls needed at quantile `1 - draw`: uniform draws sample the posterior distribution."""
-        for work, chance in zip(reversed(WORK), reversed(self.chances), strict=True):
-            if draw < chance:
-                return 1.0 / work
-            draw -= chance
-        return 1.0
+        place = bisect_right([*accumulate(reversed(self.chances))], draw)
+        return 1.0 / WORK[-1 - min(place, len(WORK) - 1)]
 
     def _conclude(self) -> None:
         logs = [sum(each) for each in zip(*self._evidence.values(), strict=True)] or [0.0] * len(WORK)

@@ -66,7 +66,7 @@ class Lease:
         """Start without grants and reservations: initially, and in a forked child."""
         keeper = self._keeper
         self._condition = threading.Condition(threading.RLock())  # the garbage collector may settle a stream in the middle
-        self._mine = Holding()
+        self._mine = self._reported = Holding()
         self._open = 0
         self._need = 0
         self._largest = 1
@@ -238,7 +238,7 @@ class Lease:
             few = self._reply is not None and self._reply.holders <= FEW
             vector = few or now - self._asked_vector > VECTOR
             known = self._vector if self._reply is None or self._reply.recovering else {}
-            totals = Holding.parse(mine.text())
+            self._reported = totals = Holding.parse(mine.text())
             self.due = now + self._keeper.heartbeat if not idle else self._later(now)
             need = 0 if closing or idle or first else max(0, self._need - max(0, free))
             return Report(self.key, self.rule, self.holder, totals, want, need, known, vector, self._lost)
@@ -251,12 +251,18 @@ class Lease:
             pause = max(pause, min(now - self._last, self._last + DORMANT - now))
         return (now + pause) // beat * beat if beat else now
 
+    def _unreported(self) -> Holding:
+        """What was spent while the last report was under way, for a new holder to report."""
+        mine, known = self._mine, self._reported
+        used = {piece: rest for piece, amount in mine.used.items() if (rest := amount - known.used.get(piece, 0))}
+        return Holding(spent=mine.spent - known.spent, used=used)
+
     def answered(self, sent: float, reply: Grant) -> bool:
         """Process the reply to a report sent at `sent`; True if this account is closed here."""
         with self._condition:
             over, used_since = self._mine.closed, self._waiting > 0 or self._last > sent
             if (reply.closed and not over) or (over and used_since):  # believed dead, or in use again: a new holder
-                self._mine, over = Holding(), False
+                self._mine, over = self._unreported(), False
                 self._keeper.live(self)
                 self._keeper.wake(self)
             else:

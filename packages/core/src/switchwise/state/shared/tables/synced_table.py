@@ -122,7 +122,7 @@ class SyncedTable(Memory[Key, Any]):
             most: most entries.
             number: draws the next number of a write.
         """
-        new: list[tuple[Key, _Pending, Any, int]] = []
+        new: list[tuple[Key, _Pending, _Sent]] = []
         found: list[tuple[Key, Write]] = []
         with self._lock:
             for key, pending in self._pending.items():
@@ -132,10 +132,11 @@ class SyncedTable(Memory[Key, Any]):
                     found.append((key, pending.sent.write))
                     continue
                 known = self._versions.get(key, (0, ""))
-                pending.sent = _Sent(Write("", known[0], number(), known[1], ""), len(pending.changes), pending.value)
-                new.append((key, pending, pending.value, len(pending.changes)))
-        for key, pending, value, count in new:
-            sent = pending.sent
+                sent = _Sent(Write("", known[0], number(), known[1], ""), len(pending.changes), pending.value)
+                pending.sent = sent
+                new.append((key, pending, sent))
+        for key, pending, sent in new:
+            value = sent.value
             try:
                 text = "" if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
                 name = json.dumps(key)
@@ -144,9 +145,8 @@ class SyncedTable(Memory[Key, Any]):
                 with self._lock:
                     self._give_up(key)
                 continue
-            if sent is not None:
-                pending.sent = _Sent(sent.write._replace(key=name, value=text), count, value)
-                found.append((key, pending.sent.write))
+            pending.sent = _Sent(sent.write._replace(key=name, value=text), sent.changes, value)
+            found.append((key, pending.sent.write))
         return found
 
     def restored(self, there: dict[str, int]) -> list[Write]:
