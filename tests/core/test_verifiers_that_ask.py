@@ -24,6 +24,7 @@ from switchwise import (
 )
 from switchwise.nouns.errors import FailureKind
 from switchwise.policies import Rules
+from switchwise.state import InProcess
 from switchwise.verifiers import Agreement, AllOf, AnyOf, Judge, NotEmpty, Predicate, Rubric, Witness
 
 PRICE = Price(10.0, 10.0)
@@ -152,6 +153,16 @@ def test_all_of_asks_the_cheap_ones_first_and_any_of_needs_one() -> None:
     assert verdict.accepted
     verdict, _, _, _ = judged(Said(False, haiku=["ok"], opus=["x"], luna=["x"]), AnyOf(never, Rubric("judge", ["Good?"])))
     assert verdict.because == "Predicate: never; Rubric: judge: criterion 1 is not met"
+
+
+def test_the_parts_that_use_a_store_get_the_routers() -> None:
+    class Kept(Predicate):
+        def use_store(self, store: Any) -> None:
+            self.store = store
+
+    kept, store = Kept(lambda _: True, "it never fails"), InProcess()
+    Router(POOL, verify=AllOf(NotEmpty(), kept), store=store)
+    assert kept.store is store
 
 
 def test_outcomes_say_how_often_a_verifier_is_right_and_a_router_carries_that() -> None:

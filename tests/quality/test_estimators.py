@@ -9,11 +9,12 @@ import pkgutil
 import pytest
 
 import switchwise.quality
-from switchwise import ConfigurationError, Needs, Phase, Price, Scope, Signals, Target, View
+from switchwise import ConfigurationError, Needs, Phase, Pool, Price, Scope, Signals, Target, View
+from switchwise.clients import LocalModel
 from switchwise.nouns.exchange.conversation import Conversation
 from switchwise.nouns.signals import Turn
 from switchwise.policies import Worth
-from switchwise.quality import Grade, LabelTable, Nearest, Priors, Semantic, Shrunk, TaskMemory, estimate
+from switchwise.quality import AskModel, Grade, LabelTable, Nearest, Priors, Semantic, Shrunk, TaskMemory, estimate
 from switchwise.quality.label_table import pooled_k
 from switchwise.quality.priors import canonical, family
 from switchwise.quality.text.embedders import hashed_ngrams
@@ -81,6 +82,13 @@ def test_the_nearest_calls_are_kept_up_to_a_size_that_the_targets_share():
     assert {target: len(calls) for target, calls in nearest.dump()["calls"]} == {"haiku": 3, "opus": 2}
     teach(nearest, said(""), "opus", 1.0, 1)
     assert [len(calls) for _, calls in nearest.dump()["calls"]] == [3, 2], "a call without text is no example"
+
+
+def test_a_model_of_its_own_need_not_be_in_the_pool():
+    model = LocalModel("judge", lambda ask: {})
+    AskModel(model).check(Pool([Target("haiku")]))
+    with pytest.raises(ConfigurationError, match="judge"):
+        AskModel("judge").check(Pool([Target("haiku")]))
 
 
 @pytest.mark.parametrize("kind", [LabelTable, TaskMemory])
@@ -246,6 +254,23 @@ class TestLabelTable:
             teach(quality, view, "haiku", 0.0, 20)
         noticed, not_noticed = (estimate(quality, view, [Target("haiku")])[0].p for quality in (table, blind))
         assert noticed < 0.4 < not_noticed
+
+    def test_an_alarm_that_has_begun_outlives_a_restart(self):
+        table, other = LabelTable(), LabelTable()
+        teach(table, coder(), "haiku", 1.0, 60)
+        teach(table, coder(), "haiku", 0.0, 2)
+        other.load(json.loads(json.dumps(table.dump())))
+        for quality in (table, other):
+            teach(quality, coder(), "haiku", 0.0, 2)
+        assert other.dump() == table.dump()
+        assert table.dump()["alarms"]
+
+    def test_the_estimates_of_any_number_of_labels_take_bounded_memory(self):
+        table, targets = LabelTable(), [Target("haiku")]
+        teach(table, coder(), "haiku", 1.0, 5)
+        found = {estimate(table, coder(agent=f"agent{i}"), targets)[0] for i in range(1_001)}
+        assert len(found) == 1
+        assert len(table._last) == 1
 
     def test_costs_are_those_of_the_task(self):
         table = LabelTable()
