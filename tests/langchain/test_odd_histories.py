@@ -53,6 +53,13 @@ HISTORIES: dict[str, list[BaseMessage]] = {
         called("", "", ""),
         *[result(made="")] * 3,
     ],
+    "an answer made of LangChain's standard blocks": [
+        Q,
+        AIMessage(
+            content_blocks=[{"type": "text", "text": "So."}, {"type": "tool_call", "id": "c", "name": "look_up", "args": {}}]
+        ),
+        result(made="c"),
+    ],
     "a system message and an empty one": [SystemMessage("Be brief."), SystemMessage(""), Q],
     "an empty system message in the middle": [
         Q,

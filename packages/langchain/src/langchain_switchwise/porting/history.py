@@ -30,12 +30,13 @@ from langchain_switchwise.porting.turn_order import Turns, role_of
 from switchwise.dialects.call_ids import CallIds
 from switchwise.dialects.table import ANTHROPIC, GEMINI, NVIDIA, OPENAI_RESPONSES, OTHER
 from switchwise.dialects.thinking import began_without_thinking
+from switchwise.dialects.turn_order import SYSTEM
 from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.state.in_process import Memory
 
 _Key = tuple[tuple[str, ...], str, str]
-_PLAIN = frozenset(["text", "tool_use", "tool_call", "function_call", "tool_call_chunk", "input_json_delta"])
-_OWN = {"openai-responses": frozenset(["reasoning", "refusal"])}
+_PLAIN = frozenset(["text", "tool_use"])
+_OWN = {"openai-responses": frozenset(["reasoning", "refusal", "function_call", "tool_call"])}
 """Blocks that identify a message without an origin as the dialect's own. Signed ones do not: they stay foreign."""
 _WORDS = (HumanMessage, SystemMessage)
 _OPENINGS = ((HumanMessage,), (SystemMessage, HumanMessage))
@@ -107,7 +108,8 @@ class HistoryAdapter:
     def _history(self, thread: tuple[str, ...], native: Native, messages: list[BaseMessage]) -> tuple[list[BaseMessage], Turns]:
         key = (thread, native.name, native.dialect.name)
         kept = self._kept.get(key)
-        if kept is None or not _continues(kept.messages, messages) or kept.turns.may_change:
+        # After a system message the whole is adapted again: it may be joined with the next one, or turn out to stand where no answer follows.
+        if kept is None or kept.turns.place.last == SYSTEM or not _continues(kept.messages, messages):
             known, before, ids, turns = 0, None, ids_for(native), Turns(native)
         elif len(kept.messages) < len(messages):
             known, before, ids = len(kept.messages), kept.adapted, kept.ids

@@ -40,13 +40,6 @@ class Turns:
         self.shown = shown
         self.messages: list[BaseMessage] = []
 
-    @property
-    def may_change(self) -> bool:
-        """Whether the next message may change the last ones: system messages at the start, or in place, where Anthropic takes them only if an
-        answer follows, or nothing.
-        """
-        return self.place.leading or (self._system_anywhere and self.place.last == turn_order.SYSTEM)
-
     def add(self, message: BaseMessage) -> None:
         """Add the next message."""
         role = role_of(message)
