@@ -217,6 +217,29 @@ def test_chat_says_who_answered_and_what_it_cost(provider: LoopbackProvider, hom
     )
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_chat_in_a_terminal_names_its_targets_and_its_own_words_are_no_messages(
+    provider: LoopbackProvider, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("/why\n/what\n\n/new\n/to fast\n/quit\nNever\n"))
+    assert main(["chat"]) == 0
+    shown = capsys.readouterr()
+    assert "Targets: opus, luna." in shown.err
+    assert shown.err.count("/new forget the conversation") == 2, "at the beginning, and for a word that it does not know"
+    assert "luna" in shown.out, "who would answer next"
+    assert provider.requests == ()
+
+
+def test_models_without_a_name_lists_the_providers(home: Path) -> None:
+    assert "providers: name one, or part of a model's name." in run("models").stdout
+    found = {row["provider"]: row["models"] for row in read("models")}
+    assert found["anthropic"] > 5
+
+
 def test_watch_shows_names_as_they_are_and_passes_over_what_is_no_record(provider: LoopbackProvider, home: Path) -> None:
     run("chat", "--json", "--session", "[/b] [red]x", said="Hello\n")
     with (home / "calls.jsonl").open("a") as file:

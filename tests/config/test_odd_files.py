@@ -57,6 +57,18 @@ REFUSED: dict[str, tuple[str, str, int, str, str, str]] = {
     "a condition of no agent": ("toml", f"{ROUTER}policies = [{RULE}{{ agent = [] }} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when.agent", "names nothing", "name one"),
     "a condition of no phase": ("toml", f"{ROUTER}policies = [{RULE}{{ phase = [] }} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when.phase", "names nothing", "name one"),
     "a condition of no value": ("toml", f"{ROUTER}policies = [{RULE}{{ label = {{ plan = [] }} }} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when.label.plan", "names nothing", "name one"),
+    "a condition of no words": ("toml", f"{ROUTER}policies = [{RULE}{{}} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when", "an empty condition", "give one of agent"),
+    "a condition of no label": ("toml", f"{ROUTER}policies = [{RULE}{{ label = {{}} }} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when.label", "no label is named", "plan ="),
+    "a length in quotes": ("toml", f"{ROUTER}policies = [{RULE}{{ tokens_above = '9' }} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when.tokens_above", "'9' will not do", "a whole number from 0 on"),
+    "a word for a truth": ("toml", f"{ROUTER}policies = [{RULE}{{ first = 'yes' }} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when.first", "'yes' is neither true nor false", "without quotes"),
+    "a number for a list": ("toml", f"{ROUTER}policies = 5\n", 4, "routers.main.policies", "5 is not a list", "put it in [ ]"),
+    "a number for a file": ("toml", f"{ROUTER}journal = [5]\n", 4, "routers.main.journal[0]", "5 is not a text", "in quotes"),
+    "an empty value": ("yaml", f"{YAML}routers:\n  main:\n    pool:\n", 5, "routers.main.pool", "nothing is not a list", "put it in [ ]"),
+    "a journal that is no file": ("toml", f'{ROUTER}journal = "journal"\n', 4, "routers.main.journal", "'journal' is not a file", "journal.jsonl"),
+    "a stream that goes on with nothing": ("toml", f"{ROUTER}on_broken = {{}}\n", 4, "routers.main.on_broken", "does not say what follows", "continue ="),
+    "an include of a number": ("toml", f"include = [5]\n{TOML}", 1, "include[0]", "5 is not a text", "in quotes"),
+    "a file of nothing": ("yaml", "# to be written\n", 1, "", "it has no targets", "targets"),
+    "a function that cannot be imported": ("toml", f"{ROUTER}policies = [{RULE}'no where' }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when", "names nothing that can be imported", "package.module:name"),
     "any of nothing": ("toml", f"{ROUTER}policies = [{RULE}{{ any = [] }} }} ] }}]\n", 4, "routers.main.policies[0].Rules[0].when.any", "names nothing", "name one"),
 }  # fmt: skip
 
@@ -72,6 +84,17 @@ def test_it_is_refused_by_its_line(what: str, tmp_path: Path) -> None:
     assert (problem.line, problem.field) == (line, field), problem
     assert message in problem.message
     assert remedy in problem.remedy
+
+
+def test_texts_of_several_lines_and_lists_of_settings_are_read_as_meant(tmp_path: Path) -> None:
+    path = tmp_path / "switchwise.toml"
+    path.write_text(
+        '[targets.luna]\nprovider = "openai"\nmodel = "gpt-6-luna"\n'
+        '[targets.luna.settings]\nuser = """a "quoted"\nname""""\nstop = ["END"]\n'
+    )
+    settings = load(path).endpoints["luna"].settings
+    assert settings["user"] == 'a "quoted"\nname"'
+    assert settings["stop"] == ["END"]
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

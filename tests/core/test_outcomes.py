@@ -182,7 +182,7 @@ def test_exported_rows_of_langsmith() -> None:
     ]
     assert langsmith_feedback([*runs, *notes], keys=["ok"]) == [("d1", 1.0, "langsmith"), ("d2", 0.5, "langsmith")]
     assert langsmith_feedback([*runs, *notes])[1] == ("d2", 0.25, "langsmith")
-    counted = [{**row, "feedback_stats": {"ok": {"n": 2, "avg": 0.5}}} for row in runs[:1]]
+    counted = [{**row, "feedback_stats": {"ok": {"n": 2, "avg": 0.5}, "note": "seen"}} for row in runs[:1]]
     assert langsmith_feedback([*counted, *runs[1:]]) == [("d2", 0.5, "langsmith")]
     with pytest.raises(ConfigurationError, match=r"langsmith\.Client"):
         langsmith_feedback("runs.jsonl")

@@ -16,9 +16,10 @@ from switchwise import Price, Usage
 from switchwise.catalog import look_up
 from switchwise.nouns.errors import ConfigurationError
 from switchwise.observe.journal import Record
-from switchwise.report import Summary, summarise
+from switchwise.report import Summary, page, summarise
 from switchwise.report.advice import Recommendation
 from switchwise.report.spending import Spend
+from switchwise.report.summary import headline
 from tests.report.week import Week
 
 
@@ -210,7 +211,10 @@ def test_advice_says_that_routing_costs_more_than_one_model_with_its_cache(recor
                     cost=cost,
                 )
             )
-    assert {"dear", "cache"} <= kinds(made)
+    lost = replace(one, session="s0", result="failed", failure="overloaded", decision="lost", step=20, time=one.time + 900)
+    found = {each.kind: each for each in advice([*made, replace(lost, cost=None, input_tokens=None, output_tokens=None)])}
+    assert {"dear", "cache"} <= found.keys()
+    assert "114 switches" in found["cache"].text, "a step that failed is none"
 
 
 def test_advice_names_prices_and_models_that_have_moved(records: list[Record]) -> None:
@@ -257,6 +261,45 @@ def test_a_journal_without_usage_or_without_records(records: list[Record]) -> No
     assert (found.baselines, found.total.cost) == (None, 0.0)
     with pytest.raises(ConfigurationError, match="no records"):
         summarise([])
+
+
+def without_price(records: list[Record], target: str) -> list[Record]:
+    """As if the pool knew no price of this target: its calls have no cost."""
+    pool = dict(next(record.pool for record in records if record.pool) or {})
+    pool[target] = {**pool[target], "price": None}
+    return [replace(r, pool=pool, cost=None if r.target == target else r.cost) for r in records]
+
+
+def test_without_the_price_of_a_target_nothing_is_said_that_needs_it(records: list[Record]) -> None:
+    rejected = [replace(r, result="rejected") if r.target == "luna" and i % 3 == 0 else r for i, r in enumerate(records)]
+    found = summarise(without_price(rejected, "luna"), samples=0, listed=lambda provider, model: look_up(provider, model).price)
+    (bold,) = [each for each in found.advice if each.kind == "bold"]
+    assert "pays while at most" not in bold.text
+    assert found.baselines is None
+    assert not {"prices", "models"} & {each.kind for each in found.advice}
+    timid = [replace(r, target="opus", model="claude-opus-5-5", cost=0.05) for r in records if r.result == "accepted"]
+    kept = [replace(record, cost=0.05) for record in without_price(timid, "opus")]
+    assert "timid" not in kinds(kept), "how much less another one lists is not known"
+
+
+def test_failures_alone_and_one_target_alone_are_reported_as_far_as_they_go(records: list[Record]) -> None:
+    lost = [
+        replace(record, result="failed", failure="overloaded", input_tokens=None, output_tokens=None, cost=None)
+        for record in records[:20]
+    ]
+    found = summarise(lost, samples=0)
+    assert (found.answered, found.baselines, found.latency, found.decided) == (0, None, None, ())
+    shown = page(found, source="lost.jsonl")
+    assert "Spend by target:" not in shown
+    assert "Seconds from the call to the last token" not in shown
+    alone = Week(sessions=2, only="luna").records
+    found = summarise([*alone, replace(lost[0], session="lost", target="luna")], samples=0)
+    assert found.baselines is not None
+    assert [row.kind for row in found.baselines.rows] == ["caching_only", "uncached"]
+    assert (found.baselines.left_out, found.baselines.routed) == (1, pytest.approx(paid(alone)))
+    assert headline(found).endswith(f"in {len(found.sessions)} sessions"), "there is nobody to compare it with"
+    free = {"luna": {"provider": "own", "model": "luna", "price": {"input": 0.0, "output": 0.0}}}
+    assert summarise([replace(record, pool=free, cost=0.0) for record in alone], samples=0).baselines is None
 
 
 def test_the_summary_is_json(summary: Summary) -> None:
