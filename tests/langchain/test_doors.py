@@ -17,6 +17,7 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_switchwise import ChatSwitchwise
 from langchain_switchwise.doors.node import follow
 from langchain_switchwise.porting.tools import Tools
+from switchwise import FailureKind, TargetError
 
 from .conftest import Duo
 from .fakes import Scripted, look_up
@@ -127,7 +128,17 @@ async def test_generate_binds_tools_as_invoke_does() -> None:
     await llm.agenerate([QUESTION], callbacks=[runs], tools=[look_up], seed=1)
     assert model.settings == [{"stop": None, "tools": [look_up], "seed": 1}] * 3
     assert ["with tools" in run["tags"] for run in runs.started] == [True] * 3
+    plain = Scripted()
+    ChatSwitchwise({"one": plain}).generate([QUESTION], tools=[look_up])
+    assert plain.settings == [{"stop": None, "tools": [look_up]}]
     assert [run.get("name") for run in runs.started] == [None, "named", None]
+
+
+async def test_a_timeout_of_the_callers_own_says_nothing_of_the_target_to_others(duo: Duo) -> None:
+    for own, then in (({"timeout": 0.01}, "strong says"), ({}, "fast says")):
+        llm = duo(strong=[TargetError(FailureKind.TIMEOUT), "strong says"])
+        assert (await llm.ainvoke("hello", **own)).content == "fast says"
+        assert (await llm.ainvoke("hello")).content == then
 
 
 class TestWhatTheCallerPasses:

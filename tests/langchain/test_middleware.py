@@ -22,6 +22,7 @@ from langchain.agents.middleware import (
     ModelRetryMiddleware,
     SummarizationMiddleware,
     TodoListMiddleware,
+    summarization,
 )
 from langchain_anthropic import ChatAnthropic
 from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
@@ -233,6 +234,16 @@ def test_summaries_are_distinguished_from_the_agents_own_calls(duo: Duo) -> None
     agent.invoke({"messages": [("user", f"question {i}") for i in range(6)]})
     assert seer.views[0].scope.task == "summarization"
     assert len(seer.views) == 2
+
+
+def test_summaries_count_its_messages_where_langchain_has_a_table_of_makers_and_where_not(
+    duo: Duo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The canary: the table is private to LangChain, and gone one day."""
+    assert duo()._get_ls_params()["ls_provider"] == "switchwise"
+    assert "switchwise" in summarization._LS_PROVIDER_ALIASES
+    monkeypatch.delattr(summarization, "_LS_PROVIDER_ALIASES")
+    assert duo()._get_ls_params()["ls_provider"] == "switchwise"
 
 
 def test_the_todo_that_is_in_progress_is_the_task() -> None:
