@@ -31,6 +31,7 @@ from switchwise.nouns.prompt_prefix import Block, PromptPrefix
 from switchwise.nouns.view import Needs
 from switchwise.policies import Budget, ByAgent, Cheapest, Healthy, Stick
 from switchwise.state import InProcess, JsonStore, Namespace
+from switchwise.state.codec import load_slots, words
 from switchwise.testing import Clock, Fails, Script
 
 OPUS, HAIKU = Target("opus", "anthropic", price=Price(4, 20)), Target("haiku", "openai", price=Price(0.1, 0.5))
@@ -297,3 +298,28 @@ def test_an_attempt_whose_usage_is_unknown_is_charged_with_its_bound_over_any_st
         assert budget.spent(view()) == bound, "open"
         budget.learn(Attempt(call, 0.0, 1.0, Reply("yes")))
         assert budget.spent(view()) == bound, "charged"
+
+
+def test_the_slots_of_another_version_are_refused_by_name_and_nothing_is_restored() -> None:
+    class Slotted:
+        __slots__ = ("count", "flag", "name")
+
+        def __init__(self) -> None:
+            self.count, self.flag, self.name = 1.0, False, "a"
+
+    thing = Slotted()
+    for wrong in ({"flag": 5}, {"name": 5}, {"count": "many"}, {"count": 2.0, "name": None}):
+        with pytest.raises(ConfigurationError, match="is not as this version of switchwise keeps it"):
+            load_slots(thing, wrong, "state of a test")
+    load_slots(thing, {"flag": None, "name": "b"}, "state of a test")
+    assert (thing.count, thing.flag, thing.name) == (1.0, None, "b")
+    with pytest.raises(ConfigurationError, match="'targets' is not a list of names"):
+        words({"targets": ["a", 1]}, "targets", "state of a test")
+
+
+def test_a_prefix_has_no_more_tokens_than_its_blocks_and_what_avoids_nobody_changes_nothing() -> None:
+    prefix = PromptPrefix()
+    prefix.grow(0, [Block(1, 100), Block(2, 50)])
+    assert [prefix.end(blocks) for blocks in (0, 1, 2, 9)] == [0, 100, 150, 150]
+    shortlist = Shortlist(POOL)
+    assert shortlist.avoid(lambda _: 0.0, "nobody is") is shortlist

@@ -167,3 +167,17 @@ def test_a_killed_neighbour_with_a_torn_row_is_settled_for(tmp_path: Path) -> No
         lease.reserve(1)
         assert time.monotonic() < end, "its box is never settled"
     store.close()
+
+
+def test_a_box_uses_the_row_of_a_closed_holder_again_and_has_none_for_a_name_that_is_too_long(tmp_path: Path) -> None:
+    box = BlackBox(str(tmp_path))
+    assert box.row("k" * 300, "holder", 1) is None
+    for holder in ("first", "second"):
+        note = box.row("key", holder, 10)
+        assert note is not None
+        note(5, 0, 2, 1)
+        assert [(row.holder, row.totals().spent) for row in box.rows()] == [(holder, 3)]
+        box.clear(holder)
+        box.clear(holder)
+    assert box._next == 1
+    box.remove()
