@@ -59,7 +59,7 @@ def check_policy(make: Make, pool: Pool | None = None) -> None:
                     check(kept(make), pool or material.pool())
                 except (AssertionError, ConfigurationError):
                     raise
-                except Exception as error:
+                except Exception as error:  # raised below, with the check in its words
                     raise AssertionError(f"{check.__name__}, {name}: it raised {error!r}") from error
 
 

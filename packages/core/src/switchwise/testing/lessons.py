@@ -48,7 +48,7 @@ def teach(policy: Policy, pool: Pool, lasting: bool = True, change: Callable[[Vi
             for attempt in material.attempts(policy, pool, change(view), target, lasting):
                 try:
                     policy.learn(attempt)
-                except Exception as error:
+                except Exception as error:  # raised below, with the lesson in its words
                     raise AssertionError(f"it raised {error!r} when it learned {_described(attempt)}") from error
 
 

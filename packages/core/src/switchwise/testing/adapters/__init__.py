@@ -46,5 +46,5 @@ def check_adapter(face: Face, cell: str = "") -> None:
         except NotHere:
             if cell:
                 raise
-        except Exception as error:
+        except Exception as error:  # raised below, with the cell in its words
             raise AssertionError(f"{face.name}: {name}: {failure(CELLS[name], error)}") from error
