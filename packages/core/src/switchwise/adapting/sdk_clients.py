@@ -46,9 +46,8 @@ def without_retries(client: Any) -> Any:
 def for_each_loop(client: Any) -> Any:
     """A copy of an asynchronous SDK client with connections of its own in each event loop; the client itself where that cannot be."""
     http: Any = getattr(client, "_client", None)
-    packages = [
-        sys.modules.get(cls.__module__.partition(".")[0]) for cls in type(client).__mro__
-    ]  # a user's own class, its SDK
+    # The class may be the user's own: then one of its bases is the SDK's.
+    packages = [sys.modules.get(cls.__module__.partition(".")[0]) for cls in type(client).__mro__]
     build: Any = next(filter(None, (getattr(package, "DefaultAsyncHttpxClient", None) for package in packages)), None)
     if build is None or not hasattr(http, "aclose") or isinstance(http, _LoopBound) or not _made_by_default(http):
         return client

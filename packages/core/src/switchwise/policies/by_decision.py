@@ -230,9 +230,8 @@ class ByDecision:
         return answer.label, f"{probability:.2f}", self.threshold is None or probability >= self.threshold
 
     def _table(self, store: Store) -> Table:
-        meant = ", ".join(
-            [f"{label!r}={word}" for label, word in self.targets.items()]
-        )  # others read the same answer otherwise
+        # Another policy with the same question may read the answer otherwise.
+        meant = ", ".join([f"{label!r}={word}" for label, word in self.targets.items()])
         return store.table(f"ByDecision:{self._who}:{self.question.instructions}:{meant}:{self.threshold}", self.size)
 
     @staticmethod

@@ -80,9 +80,8 @@ class JsonLines(Observer):
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-        return io.TextIOWrapper(
-            file, encoding="utf-8", errors="backslashreplace"
-        )  # half a surrogate pair is escaped, as in JSON
+        # Half a surrogate pair is escaped, as in JSON.
+        return io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace")
 
     def _rotate(self) -> None:
         """Start a new file, unless another process has done so: then use that one."""

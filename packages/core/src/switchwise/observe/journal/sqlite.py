@@ -70,14 +70,8 @@ class SqliteJournal(Observer):
                 given = [*values, json.dumps(row, ensure_ascii=False)]
                 try:
                     self._base.execute(_INSERT, given)
-                except UnicodeEncodeError:  # half a surrogate pair is escaped, as in JSON
-                    self._base.execute(
-                        _INSERT,
-                        [
-                            each.encode("utf-8", "backslashreplace").decode() if isinstance(each, str) else each
-                            for each in given
-                        ],
-                    )
+                except UnicodeEncodeError:
+                    self._base.execute(_INSERT, [*map(_escaped, given)])
                 self._written += 1
             except (OSError, sqlite3.Error) as error:
                 self._broken = True
@@ -105,3 +99,8 @@ class SqliteJournal(Observer):
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _escaped(value: Any) -> Any:
+    """A value whose text SQLite takes: half a surrogate pair is escaped, as in JSON."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
