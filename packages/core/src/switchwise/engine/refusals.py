@@ -19,12 +19,12 @@ def refuse_what_is_no_view(view: object) -> None:
     Raises:
         ConfigurationError: the message names the field and the remedy.
     """
-    if not isinstance(view, View):
+    if type(view) is not View and not isinstance(view, View):  # the exact type is asked for first, in half the time
         raise ConfigurationError(f"{view!r:.80} is not a View: write View(tokens=...), with a Scope where sessions matter")
     scope, needs = view.scope, view.needs
-    if not isinstance(scope, Scope):
+    if type(scope) is not Scope and not isinstance(scope, Scope):
         raise ConfigurationError(f"View(scope={scope!r:.80}): give Scope(session=..., agent=...)")
-    if not isinstance(needs, Needs):
+    if type(needs) is not Needs and not isinstance(needs, Needs):
         raise ConfigurationError(f"View(needs={needs!r:.80}): give Needs(tools=True, ...)")
     if not (type(view.tokens) is int or isinstance(view.tokens, int | float)) or view.tokens < 0:
         whole("View", "tokens", view.tokens, least=0)

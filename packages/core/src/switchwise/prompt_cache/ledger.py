@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from switchwise.nouns.errors import ConfigurationError
-from switchwise.nouns.fast_dataclass import dataclass
+from switchwise.nouns.fast_dataclass import dataclass, maker
 from switchwise.nouns.prompt_prefix import PromptPrefix
 from switchwise.nouns.usage import Usage
 from switchwise.prompt_cache.rules import CacheRule
@@ -64,6 +64,7 @@ class Expectation:
         return self.tokens if self.chance >= 0.5 else 0
 
 
+_expectation = maker(Expectation)
 COLD = Expectation()
 
 
@@ -222,7 +223,7 @@ class Ledger:
         tokens, chance = rule.whole(found[3]), self.hit_rate(cache.account)
         if age > 0.8 * rule.ttl:
             chance *= survival(age, rule.ttl, rule.gone)
-        return Expectation(tokens, chance, age) if tokens else COLD
+        return _expectation(tokens, chance, age) if tokens else COLD
 
 
 def survival(age: float, ttl: float, gone: float) -> float:
