@@ -22,8 +22,9 @@ $(UV):
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<0.14"
 
+# Compiled once: where Python may not write bytecode, each process that a test starts would compile its imports again, for 3 s.
 $(READY): $(UV) pyproject.toml packages/core/pyproject.toml packages/langchain/pyproject.toml packages/llamaindex/pyproject.toml packages/loopback/pyproject.toml
-	$(UV) sync --quiet --python $(PYTHON)
+	$(UV) sync --quiet --python $(PYTHON) --compile-bytecode
 	@touch $(READY)
 
 setup: $(READY)  ## the environment, in .venv

@@ -48,7 +48,7 @@ from switchwise.prompt_cache.cache_hints import CacheHints
 from switchwise.reading import token_estimate as tokens
 
 _FIELDS = frozenset(["name", "verbose", "callbacks", "tags", "metadata", "rate_limiter", "disable_streaming", "profile"])
-_TOLD = frozenset(["callbacks", "tags", "metadata", "rate_limiter", "disable_streaming"])  # fields used in every call
+_PASSED_ON = frozenset(["callbacks", "tags", "metadata", "rate_limiter", "disable_streaming"])  # fields used in every call
 _TRACED = frozenset(["temperature", "max_tokens", "stop"])  # recorded in traces; others may be keys
 
 
@@ -110,7 +110,7 @@ class ChatSwitchwise(BaseChatModel):
         super().__init__(dispatch=dispatch, **{key: value for key, value in settings.items() if key in fields})  # type: ignore[call-arg]
         if self.profile is None:
             self.profile = common_profile(native.model for native in dispatch.natives.values())
-        self._tell()
+        self._pass_on()
 
     @classmethod
     def from_file(cls, path: str | Path | None = None, router: str | None = None, **options: Any) -> Self:
@@ -121,7 +121,7 @@ class ChatSwitchwise(BaseChatModel):
         """Return a copy with other fields; both share the router."""
         copied = super().model_copy(update=update, deep=deep)
         if update:
-            copied._tell()
+            copied._pass_on()
         return copied
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -132,10 +132,10 @@ class ChatSwitchwise(BaseChatModel):
         """
         refuse_misplaced(True, {name: value} if value else {})
         super().__setattr__(name, value)
-        if name in _TOLD:
-            self._tell()
+        if name in _PASSED_ON:
+            self._pass_on()
 
-    def _tell(self) -> None:
+    def _pass_on(self) -> None:
         """Pass the fields used in calls to the dispatch."""
         metadata = {key: value for key, value in (self.metadata or {}).items() if key != "lc_versions"}  # models have their own
         fields = {"callbacks": self.callbacks, "tags": self.tags, "metadata": metadata}
