@@ -261,6 +261,18 @@ class Target:
         object.__setattr__(self, "roles", words(f"Target {self.name!r}: ", "roles", self.roles))
         object.__setattr__(self, "payer", f"{self.provider} {self.account}".strip())
 
+    def price_at(self, now: float, tier: str = "") -> Price | None:
+        """Return the list price of a call; None if unknown.
+
+        Parameters:
+            now: when it begins, in seconds since the epoch.
+            tier: the service tier that the caller asks for; else the client's own counts.
+
+        >>> Target("a", price=Price(4, 20, tiers={"flex": Price(2, 10)}), defaults=Defaults(tier="flex")).price_at(0).input
+        2
+        """
+        return self.price and self.price.at(now, tier or self.defaults.tier)
+
     @property
     def base(self) -> str:
         """Name of the target that all keys of this model are."""

@@ -186,7 +186,7 @@ class Budget:
     def _dollars(self, target: Target, view: View) -> float:
         """Upper bound of the cost of a call in USD; infinite without a price."""
         longest = longest_answer(target, view.needs.max_output, self.output_allowance)
-        price = target.price and target.price.at(view.now, view.needs.tier or target.defaults.tier)
+        price = target.price_at(view.now, view.needs.tier)
         return inf if price is None else price.estimate(view.tokens, longest)
 
     def bound(self, target: Target, view: View, ask: Ask | None = None) -> Amount:

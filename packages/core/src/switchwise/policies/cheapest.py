@@ -188,10 +188,10 @@ class Cheapest:
 
 def expected_cost(target: Target, view: View, output: float) -> float:
     """Cost of a call to `target` in USD with nothing cached; infinite without a price."""
-    price = target.price
+    price = target.price_at(view.now, view.needs.tier)
     if price is None:
         return inf
-    price = price.at(view.now, view.needs.tier or target.defaults.tier).tier(view.tokens)
+    price = price.tier(view.tokens)
     return (view.tokens * price.input + output * price.output) * 1e-6
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from switchwise.nouns.fast_dataclass import dataclass
 from switchwise.nouns.target import PER_MILLION, Price
-from switchwise.prompt_cache.rules import CacheRule
+from switchwise.prompt_cache.rules import UNKNOWN, CacheRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class CacheRates:
     0.0308
     """
 
-    __slots__ = ("_above", "_base", "flat", "longest", "minimum", "rule", "top", "ttl")
+    __slots__ = ("_above", "_base", "_plain", "_plain_top", "flat", "longest", "minimum", "rule", "top", "ttl")
 
     def __init__(self, price: Price, rule: CacheRule, *, long: bool = False) -> None:
         self.rule = rule
@@ -46,15 +48,16 @@ class CacheRates:
         long = long and rule.ttl_long > 0
         self.ttl = rule.ttl_long if long else rule.ttl
         self.longest = rule.ttl_long if long else rule.gone
-        self._base = _rates(price, rule, long)
-        self._above = price.above if price.above and price.long else None
-        self.top = _rates(price.long, rule, long) if price.above and price.long else self._base
-        self.flat = max(self.minimum, (self._above or -1) + 1)  # tokens from which on the rates are `top`
+        self._above, top = price.above or inf, (price.above and price.long) or price
+        self._base, self._plain = _rates(price, rule, long), _rates(price, UNKNOWN, long)
+        self.top, self._plain_top = _rates(top, rule, long), _rates(top, UNKNOWN, long)
+        self.flat = max(self.minimum, (price.above or -1) + 1)  # tokens from which on the rates are `top`
 
     def at(self, prompt: float) -> Rates:
         """Rates of a prompt of that many tokens; below the minimum nothing is cached."""
-        rates = self._base if self._above is None or prompt <= self._above else self.top
-        return rates if prompt >= self.minimum else Rates(rates.plain, rates.plain, rates.plain, rates.output)
+        if prompt >= self.minimum:
+            return self._base if prompt <= self._above else self.top
+        return self._plain if prompt <= self._above else self._plain_top
 
     def cost(self, prompt: float, warm: float, output: float) -> float:
         """Cost in USD of a call that reads `warm` tokens of its `prompt` and writes the rest."""

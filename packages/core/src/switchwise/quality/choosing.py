@@ -140,12 +140,10 @@ class Weighs(UsesQuality):
             return [cost + second * (each.seconds or 0.0) for cost, each in zip(costs, estimates, strict=True)]
         found = []
         for target, each in zip(targets, estimates, strict=True):
-            if target.price is None:
+            price = target.price_at(view.now, view.needs.tier)
+            if price is None:
                 return None
-            found.append(
-                target.price.at(view.now, view.needs.tier or target.defaults.tier).estimate(view.tokens, ANSWER)
-                + second * (each.seconds or 0.0)
-            )
+            found.append(price.estimate(view.tokens, ANSWER) + second * (each.seconds or 0.0))
         return found
 
     def _ranked(

@@ -130,7 +130,6 @@ def compared(
         behind = (prompt - known) * surcharge
         call = prompt * read + behind + output * now.output
         again = behind + lapse(other) * known * surcharge if known else behind
-
         phi = needed.get(name, 1.0)
         then = now if prompt >= rates.flat else rates.at(mean)
         read, surcharge = then.read, then.write - then.read

@@ -28,7 +28,6 @@ _DERIVED = ("_built", "_logs")  # derived fields of a life table
 _KINDS = 256  # kinds of threads with their own life table; further kinds share the first
 _WHAT = "state of the planner"
 
-
 Plan = tuple[str, str, Mapping[str, Choice]]
 """The target of a call (empty: the home target), its purpose, and the comparison with each other target."""
 

@@ -61,8 +61,8 @@ class TargetRules:
         price, name = target.price, target.name
         if price is None:
             return None
-        if price.hours or (price.tiers and (tier or target.defaults.tier)):
-            price = price.at(now, tier or target.defaults.tier)
+        if price.hours or (price.tiers and (tier or target.defaults.tier)):  # where it can differ
+            price = target.price_at(now, tier) or price
         found = self._found.get(name)
         if found is not None and found.price is price:
             return found
