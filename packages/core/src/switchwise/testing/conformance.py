@@ -234,6 +234,8 @@ def keeps_no_text(make: Make, pool: Pool) -> None:
 def is_thread_safe(make: Make, pool: Pool) -> None:
     """It may be used and taught from many threads at once."""
     policy = fresh(make, pool)
+    learn = policy.learn if isinstance(policy, Learns) else None
+    reserving = policy if isinstance(policy, Reserves) else None
     errors: list[BaseException] = []
     start = threading.Barrier(THREADS)
     views = material.views()
@@ -246,10 +248,10 @@ def is_thread_safe(make: Make, pool: Pool) -> None:
         try:
             start.wait()
             for i, attempt in enumerate(lessons[number]):
-                if isinstance(policy, Learns):
-                    policy.learn(attempt)
-                if isinstance(policy, Reserves) and policy.reserve(again := replace(attempt.call)):
-                    policy.release(again)
+                if learn is not None:
+                    learn(attempt)
+                if reserving is not None and reserving.reserve(again := replace(attempt.call)):
+                    reserving.release(again)
                 if i % 10 == 0:
                     material.answer(policy, attempt.call.view, Shortlist(pool))
                     dumped(policy)
