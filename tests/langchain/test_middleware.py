@@ -72,6 +72,24 @@ def last(state: dict[str, Any]) -> AIMessage:
     return message
 
 
+@pytest.mark.parametrize("name", ["strong", "fast"])
+@pytest.mark.parametrize("middleware", [[SwitchwiseMiddleware()], []], ids=["middleware", "alone"])
+def test_a_tool_in_the_words_of_responses_reaches_every_target(
+    real: ChatSwitchwise, provider: LoopbackProvider, name: str, middleware: list[SwitchwiseMiddleware]
+) -> None:
+    flat = {
+        "type": "function",
+        "name": "get_time",
+        "description": "The time.",
+        "parameters": {"type": "object", "properties": {}},
+    }
+    agent = create_agent(real, [flat], middleware=middleware)
+    state = agent.invoke({"messages": [("user", "hi")]}, {"configurable": {"switchwise_target": name}})
+    assert last(state).response_metadata["switchwise"]["target"] == name
+    (sent,) = provider.requests[-1].body["tools"]
+    assert sent.get("name") == "get_time" or sent["function"]["name"] == "get_time"
+
+
 async def test_inner_middleware_is_given_the_native_model(real: ChatSwitchwise) -> None:
     models = Models()
     agent = create_agent(real, [look_up], middleware=[SwitchwiseMiddleware(), models])

@@ -198,8 +198,11 @@ class _Step(NamedTuple):
         if messages is not parsed.messages or system is not request.system_message:
             changes["messages"] = messages[1:] if system else messages
             changes["system_message"] = system
-        if parsed.tools is not None and parsed.tools.choice is not None:
-            changes["tool_choice"] = parsed.tools.choice_for(native)
+        if (tools := parsed.tools) is not None:
+            if tools.choice is not None:
+                changes["tool_choice"] = tools.choice_for(native)
+            if (raw := tools.raw_for(native)) is not tools.raw:
+                changes["tools"] = raw
         return _overridden(request, changes), config
 
 

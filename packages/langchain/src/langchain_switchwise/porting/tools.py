@@ -98,13 +98,18 @@ class Tools(Sequence[dict[str, Any]]):
         key = native.name if mark is None else f"{native.name} {mark}"
         bound = self._bound.get(key)
         if bound is None:
-            raw = self.raw if native.dialect is OPENAI_RESPONSES else [_nested(tool) for tool in self.raw]
-            bound = native.model.bind_tools(raw, **self._bind_options(native))
+            bound = native.model.bind_tools(self.raw_for(native), **self._bind_options(native))
             if mark is not None and isinstance(bound, RunnableBinding) and bound.kwargs.get("tools"):
                 tools = marked_tools(bound.kwargs["tools"], mark) or bound.kwargs["tools"]
                 bound = bound.model_copy(update={"kwargs": {**bound.kwargs, "tools": tools}})
             self._bound[key] = bound
         return bound
+
+    def raw_for(self, native: Native) -> list[Tool]:
+        """The user's tools, those in the words of Responses in words that the target's own `bind_tools` reads; the same list if all are."""
+        if native.dialect is OPENAI_RESPONSES or all([_nested(tool) is tool for tool in self.raw]):
+            return self.raw
+        return [_nested(tool) for tool in self.raw]
 
     def choosing(self, choice: ToolChoice) -> Tools:
         """Return these tools with another choice."""
