@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -106,10 +107,11 @@ class Tools(Sequence[dict[str, Any]]):
         return bound
 
     def raw_for(self, native: Native) -> list[Tool]:
-        """The user's tools, those in the words of Responses in words that the target's own `bind_tools` reads; the same list if all are."""
-        if native.dialect is OPENAI_RESPONSES or all([_nested(tool) is tool for tool in self.raw]):
+        """The user's tools, with those in the words of Responses put as the target's own `bind_tools` reads them; `raw` itself if there are none."""
+        if native.dialect is OPENAI_RESPONSES:
             return self.raw
-        return [_nested(tool) for tool in self.raw]
+        nested = [_nested(tool) for tool in self.raw]
+        return self.raw if all(map(operator.is_, nested, self.raw)) else nested
 
     def choosing(self, choice: ToolChoice) -> Tools:
         """Return these tools with another choice."""
