@@ -32,6 +32,19 @@ async def test_every_target_gives_the_same_kind_of_answer(real: ChatSwitchwise, 
     assert isinstance([part async for part in structured.astream("Where is Paris?", pinned(target))][-1], Place)
 
 
+@pytest.mark.parametrize("target", ["strong", "fast"])
+@pytest.mark.parametrize("include_raw", [False, True])
+async def test_streaming_can_be_switched_off(provider: LoopbackProvider, target: str, include_raw: bool) -> None:
+    llm = ChatSwitchwise({"strong": claude(provider), "fast": gpt(provider)}, disable_streaming=True)
+    structured = llm.with_structured_output(Place, include_raw=include_raw)
+    parts = list(structured.stream("Where is Paris?", pinned(target)))
+    parts += [part async for part in structured.astream("Where is Paris?", pinned(target))]
+    answer: Any = parts[-1]
+    assert isinstance(answer["parsed"] if include_raw else answer, Place)
+    assert len(provider.requests) == 2
+    assert not any(request.body.get("stream") for request in provider.requests)
+
+
 def test_each_target_is_asked_in_its_own_way(real: ChatSwitchwise, provider: LoopbackProvider) -> None:
     structured = real.with_structured_output(Place)
     structured.invoke("Where is Paris?", pinned("fast"))

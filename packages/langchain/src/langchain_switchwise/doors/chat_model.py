@@ -372,7 +372,7 @@ class ChatSwitchwise(BaseChatModel):
         Raises:
             NotImplementedError, ValueError: raised by the first target's own method.
         """
-        wanted = AnswerSchema(schema, include_raw, kwargs)
+        wanted = AnswerSchema(schema, include_raw, kwargs, self.disable_streaming)
         first = next(iter(self.dispatch.natives.values()))
         wanted.bound_to(first.name, first.model)
         return Structured(self.dispatch, wanted)

@@ -64,7 +64,12 @@ class Structured(Runnable[LanguageModelInput, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        """Yield the parsed part of the answer as it grows."""
+        """Yield the parsed part of the answer as it grows; with `disable_streaming`, the parsed answer."""
+        if (
+            self._schema.unstreamed
+        ):  # not by the target's own chain: LangChain's parsers of tool calls lose an answer that comes whole
+            yield self.invoke(input, config, **kwargs)
+            return
         with closing(self._dispatch.stream(PARSE_STREAM, self._request(input, config, kwargs))) as parts:
             yield from parts
 
@@ -75,6 +80,9 @@ class Structured(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """As `stream`, asynchronously."""
+        if self._schema.unstreamed:
+            yield await self.ainvoke(input, config, **kwargs)
+            return
         async with aclosing(self._dispatch.astream(PARSE_STREAM, self._request(input, config, kwargs))) as parts:
             async for part in parts:
                 yield part

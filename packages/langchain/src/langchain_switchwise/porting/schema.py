@@ -19,19 +19,23 @@ class AnswerSchema:
         schema: a Pydantic class, a TypedDict, or a JSON or OpenAI schema.
         include_raw: return the message and the parsing error with the parsed answer.
         options: further arguments for the target's own `with_structured_output` (`method`, `strict`).
+        unstreamed: `disable_streaming` of the caller's model; False: the target's own counts.
     """
 
-    __slots__ = ("_built", "include_raw", "options", "schema")
+    __slots__ = ("_built", "include_raw", "options", "schema", "unstreamed")
 
-    def __init__(self, schema: dict[str, Any] | type, include_raw: bool, options: dict[str, Any]) -> None:
+    def __init__(
+        self, schema: dict[str, Any] | type, include_raw: bool, options: dict[str, Any], unstreamed: bool | str = False
+    ) -> None:
         self.schema = schema
         self.include_raw = include_raw
         self.options = options
+        self.unstreamed = unstreamed
         self._built: dict[str, Runnable[LanguageModelInput, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the models, which are rebuilt: they hold keys."""
-        return AnswerSchema, (self.schema, self.include_raw, self.options)
+        return AnswerSchema, (self.schema, self.include_raw, self.options, self.unstreamed)
 
     @property
     def is_enforced(self) -> bool:
@@ -43,6 +47,8 @@ class AnswerSchema:
         built = self._built.get(name) if name else None
         if built is None:
             options: dict[str, Any] = self.options
+            if self.unstreamed:
+                model = model.model_copy(update={"disable_streaming": self.unstreamed})
             built = model.with_structured_output(self.schema, include_raw=self.include_raw, **options)
             if name:
                 self._built[name] = built
