@@ -7,9 +7,10 @@ READY := .venv/.ready
 # One more than the cores: a fifth of the time of the tests is waiting, for other processes, leases that end, and a browser.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
+# Each worker begins with a part of its own, so that what a module sets up is set up once, and helps the others when it is done.
 # One disturbed moment of a shared machine is no failure: the tests that fail beside others run once more, alone. A test that fails twice is one.
 define tests
-$(1) -n $(WORKERS) $(2) || { echo "Once more, alone: the tests that failed beside others."; $(1) -n 0 -x -ra --last-failed --last-failed-no-failures none $(2); }
+$(1) -n $(WORKERS) --dist worksteal $(2) || { echo "Once more, alone: the tests that failed beside others."; $(1) -n 0 -x -ra --last-failed --last-failed-no-failures none $(2); }
 endef
 
 .PHONY: adapters docs picture coverage help setup chaos demo test test-llamaindex test-newest test-oldest lock changes check lint types layers bench eval fix build wheels peers clean
