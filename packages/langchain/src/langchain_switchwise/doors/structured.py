@@ -65,9 +65,8 @@ class Structured(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> Iterator[Any]:
         """Yield the parsed part of the answer as it grows; with `disable_streaming`, the parsed answer."""
-        if (
-            self._schema.unstreamed
-        ):  # not by the target's own chain: LangChain's parsers of tool calls lose an answer that comes whole
+        # Not by the target's own chain: streamed, LangChain's parsers of tool calls lose an answer that comes whole.
+        if self._schema.unstreamed:
             yield self.invoke(input, config, **kwargs)
             return
         with closing(self._dispatch.stream(PARSE_STREAM, self._request(input, config, kwargs))) as parts:
